@@ -1,0 +1,183 @@
+"""The command line: commands parse, call and render.
+
+torch, timm, scipy and matplotlib are imported inside the commands that need them, so that `--help` and `list`
+answer at once.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchbed import __version__
+from benchbed.errors import BenchbedError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="benchbed",
+    help="How many training steps does a token mixer need to find the sparse pattern that a task hides?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_debug = False
+
+
+class Listed(StrEnum):
+    """What `benchbed list` lists."""
+
+    mixers = "mixers"
+    tasks = "tasks"
+    tracks = "tracks"
+
+
+class EngineName(StrEnum):
+    """How members train side by side."""
+
+    auto = "auto"
+    vmap = "vmap"
+    loop = "loop"
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line on stderr and exit code 2."""
+    try:
+        app()
+    except BenchbedError as error:
+        if _debug:
+            raise
+        print(f"benchbed: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"benchbed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """How many training steps does a token mixer need to find the sparse pattern that a task hides?"""
+    global _debug
+    _debug = debug
+
+
+@app.command("list")
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")] = Listed.mixers,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List mixers, tasks or tracks, without importing them."""
+    from benchbed.listing import list_plugins, list_tracks
+
+    rows = list_tracks() if what is Listed.tracks else list_plugins("task" if what is Listed.tasks else "mixer")
+    if as_json:
+        _print_json(rows)
+    else:
+        _console().print(_render().listing_table(rows))
+
+
+@app.command()
+def run(
+    mixer: Annotated[list[str], typer.Option("--mixer", "-m", help="Mixer to score; repeat to compare.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")],
+    track: Annotated[
+        str | None, typer.Option(help="Track, or a track file. [default: standard with CUDA, else lite]")
+    ] = None,
+    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixers.")] = None,
+    task_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Option of the task; makes the run unranked."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Scoring seeds; makes the run unranked.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Budget in steps; makes the run unranked.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
+    engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished or begun.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
+) -> None:
+    """Score mixers on a task: tune the learning rate, train every seed, write the results."""
+    from benchbed.job import Job, run_job
+
+    job = Job(
+        mixers=mixer,
+        task=task,
+        track=track,
+        mixer_options=mixer_option or [],
+        task_options=task_option or [],
+        seeds=seeds,
+        max_steps=max_steps,
+        out=out,
+        engine=engine.value,
+        device=device,
+        compiled=compile_,
+        fresh=fresh,
+    )
+    console = _console(stderr=as_json)
+    try:
+        results = run_job(job, console)
+    except KeyboardInterrupt:
+        print("\nbenchbed: interrupted; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if as_json:
+        _print_json([result.model_dump(mode="json") for result in results])
+    elif len(results) > 1:
+        console.print(_render().comparison_table(results))
+
+
+@app.command()
+def show(
+    result: Annotated[Path, typer.Argument(help="A result.yaml, or its folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print a stored result again."""
+    from benchbed.results import load_result
+
+    loaded = load_result(result)
+    if as_json:
+        _print_json(loaded.model_dump(mode="json"))
+    else:
+        _console().print(_render().result_table(loaded))
+
+
+@app.command()
+def plot(
+    results: Annotated[list[Path], typer.Argument(help="Results of one level: files or folders.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png or .svg file.")],
+) -> None:
+    """Draw loss and solved fraction against step."""
+    from benchbed.plots import plot_results
+    from benchbed.results import load_history, load_result
+
+    loaded = [(load_result(p), load_history(p if p.is_dir() else p.parent)) for p in results]
+    plot_results(loaded, output)
+    print(output)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _render() -> Any:
+    from benchbed import render
+
+    return render

@@ -1,0 +1,168 @@
+"""One frozen object that says what a run is: what the user asked for, resolved and hashed.
+
+A run with another mixer source, option, track, device or benchbed version has another identity, and so another
+folder. How it is computed (engine, threads, compilation) is not part of it.
+"""
+
+from typing import Any
+
+from pydantic import NonNegativeInt, ValidationError
+
+from benchbed import __version__
+from benchbed.errors import OptionError
+from benchbed.options import describe_error
+from benchbed.registry import Plugin, find
+from benchbed.scoring import MINIMUM_SEEDS
+from benchbed.tracks import Backbone, Budget, Level, Optimiser, Strict, Track, fingerprint, track_names
+
+__all__ = ["MixerReference", "RunConfig", "TaskReference", "TrackReference", "plan"]
+
+
+class MixerReference(Strict):
+    """A mixer, its options and where its code came from."""
+
+    name: str
+    distribution: str
+    version: str
+    options: dict[str, Any]
+    source_hash: str | None
+
+
+class TaskReference(Strict):
+    """A task at a level, likewise."""
+
+    name: str
+    level: str
+    distribution: str
+    version: str
+    task_version: int
+    options: dict[str, Any]
+    source_hash: str | None
+
+
+class TrackReference(Strict):
+    """A track, by name, version and the hash of its content."""
+
+    name: str
+    version: int
+    hash: str
+
+
+class RunConfig(Strict):
+    """One mixer x one level x one track."""
+
+    benchbed: str
+    mixer: MixerReference
+    task: TaskReference
+    track: TrackReference
+    backbone: Backbone
+    optimiser: Optimiser
+    budget: Budget
+    scoring_seeds: list[NonNegativeInt]
+    tuning_seeds: list[NonNegativeInt]
+    device: str
+    """Type of the device, `cpu` or `cuda`: rounding differs between them."""
+    unranked: list[str]
+    """Why this run cannot stand on a board; empty if it can."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all of it."""
+        return fingerprint(self.model_dump(mode="json"))
+
+    @property
+    def level(self) -> str:
+        """`task@level`, as boards name it."""
+        return f"{self.task.name}@{self.task.level}"
+
+
+def plan(
+    mixer: str,
+    task: str,
+    track: Track,
+    *,
+    track_is_published: bool,
+    mixer_options: dict[str, str],
+    task_options: dict[str, str],
+    seeds: int | None,
+    max_steps: int | None,
+    device: str,
+) -> RunConfig:
+    """Resolve what a command line asked for.
+
+    Args:
+        mixer: name of a mixer.
+        task: `name` or `name@level`.
+        track: the track to run under.
+        track_is_published: whether it came with benchbed, and not from a file of the user's.
+        mixer_options: as text.
+        task_options: as text; they replace single options of the level.
+        seeds: scoring seeds instead of the track's number.
+        max_steps: budget instead of the track's.
+        device: type of the device.
+
+    Raises:
+        BenchbedError: something does not exist or does not fit together.
+    """
+    task_name, _, level_name = task.partition("@")
+    mixer_plugin, task_plugin = find("mixer", mixer), find("task", task_name)
+    level_name, level = _level(track, task_plugin, level_name)
+    level_options = task_plugin.resolve(level.options)
+    overrides = task_plugin.resolve(task_options, text=True)
+    options = level_options | {name: overrides[name] for name in task_options}
+    budget = track.budget if max_steps is None else _shorter(track.budget, max_steps)
+    number = track.seeds.scoring if seeds is None else seeds
+    if not 1 <= number <= min(track.seeds.tuning):
+        raise OptionError(f"--seeds: expected 1 to {min(track.seeds.tuning)}, found {number}")
+    reasons = {
+        f"the track is a file, not one of {', '.join(track_names())}": not track_is_published,
+        f"--seeds {number} instead of {track.seeds.scoring}": number != track.seeds.scoring,
+        f"--max-steps {budget.steps} instead of {track.budget.steps}": budget.steps != track.budget.steps,
+        "--task-option changes the level": options != level_options,
+        f"track {track.name} has no level of {task_plugin.label}": task_plugin.label not in track.tasks,
+        f"fewer than {MINIMUM_SEEDS} seeds": number < MINIMUM_SEEDS,
+    }
+    backbone = track.backbone
+    if level.layers is not None:
+        backbone = backbone.model_copy(update={"layers": level.layers})
+    return RunConfig(
+        benchbed=__version__,
+        mixer=MixerReference(
+            name=mixer_plugin.label,
+            distribution=mixer_plugin.distribution,
+            version=mixer_plugin.version,
+            options=mixer_plugin.resolve(mixer_options, text=True),
+            source_hash=mixer_plugin.source_hash,
+        ),
+        task=TaskReference(
+            name=task_plugin.label,
+            level=level_name if options == level_options else "custom",
+            distribution=task_plugin.distribution,
+            version=task_plugin.version,
+            task_version=task_plugin.load().version,
+            options=options,
+            source_hash=task_plugin.source_hash,
+        ),
+        track=TrackReference(name=track.name, version=track.version, hash=fingerprint(track.model_dump(mode="json"))),
+        backbone=backbone,
+        optimiser=track.optimiser,
+        budget=budget,
+        scoring_seeds=list(range(number)),
+        tuning_seeds=track.seeds.tuning,
+        device=device,
+        unranked=[reason for reason, holds in reasons.items() if holds],
+    )
+
+
+def _level(track: Track, task: Plugin, name: str) -> tuple[str, Level]:
+    """The track's level; a task that the track does not know has one level, its own defaults."""
+    if task.label not in track.tasks and name in ("", "default"):
+        return "default", Level(options={})
+    return track.level(task.label, name or None)
+
+
+def _shorter(budget: Budget, steps: int) -> Budget:
+    try:
+        return Budget.model_validate({**budget.model_dump(), "steps": steps})
+    except ValidationError as error:
+        raise OptionError(f"--max-steps: {describe_error(error, Budget)}") from None

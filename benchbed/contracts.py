@@ -1,0 +1,76 @@
+"""What a plug-in sees of benchbed: the shape of a mixer, the shape of a task, and one error to raise.
+
+Mixers and tasks are plain classes; nothing is inherited, decorated or registered. These protocols document
+and type-check them. Keyword-only arguments of `__init__`, each with an annotation and a default, are the
+options: benchbed reads the signature and validates strictly, so bounds and choices belong into the annotation
+(`Annotated[int, Field(ge=1)]`, `Literal["a", "b"]`).
+
+Shapes: `B` batch, `T` tokens, `D` width, `H` heads, `N` scored tokens.
+"""
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from benchbed.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+__all__ = ["Mixer", "MixerWithWeights", "OptionError", "Task"]
+
+
+class Mixer(Protocol):
+    """A `torch.nn.Module` that moves information between tokens, causally.
+
+    The constructor is `__init__(self, dim: int, length: int, *, option: type = default, ...)`. It is written
+    for one model; benchbed trains many members at once around it. Output `t` may depend on inputs `0..t` only.
+    The module initialises its own parameters and draws nothing at random in `forward`. The first line of its
+    docstring is what `benchbed list mixers` shows. Raise `OptionError` for options that do not fit together.
+    """
+
+    def forward(self, x: "Tensor") -> "Tensor":
+        """Map `(B, T, D)` to `(B, T, D)`."""
+        ...
+
+
+@runtime_checkable
+class MixerWithWeights(Protocol):
+    """A mixer whose mixing can be read off as explicit weights (optional; found by the method's name)."""
+
+    def mixing_weights(self, x: "Tensor") -> "Tensor":
+        """The weight of each input token in each output token for `x: (B, T, D)`, as `(B, H, T, T)`."""
+        ...
+
+
+class Task(Protocol):
+    """A generator of token sequences whose true dependencies are known.
+
+    The constructor is `__init__(self, generator: torch.Generator, *, option: type = default, ...)`; what is
+    random about the instance (a matrix, a rule) is drawn from `generator`, on the CPU. Two instances that
+    are built from equal generators are equal.
+    """
+
+    version: int
+    """Raised whenever the same options would give other data, another criterion or another score."""
+
+    vocabulary: int
+    """Number of distinct tokens; tokens are `0..vocabulary-1`."""
+
+    length: int
+    """Tokens in a sequence, `T`."""
+
+    scored: "Tensor"
+    """`(T,)` bool: the tokens that are predicted and scored, each from the position before it. Never token 0."""
+
+    parents: "Tensor | None"
+    """`(T, T)` bool, row = scored token, column = token that it depends on; None where there is no such set."""
+
+    chance_loss: float
+    """Cross-entropy in nats of the best predictor that knows nothing of the pattern."""
+
+    def sample(self, count: int, generator: "Generator") -> "Tensor":
+        """Draw `count` sequences as an int64 tensor `(count, T)` on the CPU."""
+        ...
+
+    def solved(self, accuracy: "Tensor") -> "Tensor":
+        """Whether the held-out accuracies `(..., N)` of the scored tokens meet the criterion, as `(...,)` bool."""
+        ...

@@ -1,0 +1,25 @@
+"""What a member costs, measured and not declared."""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchbed.contracts import Task
+from benchbed.recipe import Recipe
+from benchbed.results import Costs
+from benchbed.seeding import generator
+
+__all__ = ["measure_costs"]
+
+
+def measure_costs(recipe: Recipe, task: Task) -> Costs:
+    """Count parameters, and the FLOPs of one forward pass over a sequence."""
+    model = recipe.make_model(0, task)
+    tokens = task.sample(1, generator(0, "held-out"))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(tokens)
+    mixers = {id(p): p.numel() for name, p in model.named_parameters() if ".mixer." in name}
+    return Costs(
+        parameters=sum(p.numel() for p in model.parameters()),
+        mixer_parameters=sum(mixers.values()),
+        flops_per_token=counter.get_total_flops() / task.length,
+    )

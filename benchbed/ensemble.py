@@ -1,0 +1,187 @@
+"""Training many members: how they are grouped, scheduled, retired, saved and resumed.
+
+Engines:
+- `loop`: every member is a group of its own. On a CPU one worker thread a core trains a member at a time with
+  single-threaded kernels, so that a member's numbers depend on nothing but its seed: not on what trains beside
+  it and not on the number of cores.
+- `vmap`: all members are one group and every kernel computes all of them; what a GPU wants.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from benchbed.group import Group
+from benchbed.recipe import Recipe
+from benchbed.trajectory import Evaluation, Member, Trajectory
+
+__all__ = ["Engine", "EngineSettings", "Ensemble", "cpu_count", "why_not_vmap"]
+
+Engine = Literal["loop", "vmap"]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How to compute; none of it is part of what is computed."""
+
+    engine: Engine
+    device: torch.device
+    compiled: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Groups that train at the same time."""
+        return cpu_count() if self.engine == "loop" and self.device.type == "cpu" else 1
+
+
+class Ensemble:
+    """Members in training.
+
+    Args:
+        recipe: what they have in common.
+        members: who they are.
+        settings: how to compute.
+        saved: what `state` gave in an earlier process; training goes on from there.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        members: list[Member],
+        settings: EngineSettings,
+        saved: dict[str, Any] | None = None,
+    ) -> None:
+        self.trajectories = {m: Trajectory(m, recipe.budget.steps) for m in members}
+        self._recipe = recipe
+        self._settings = settings
+        self._snapshots: dict[Member, dict[str, Tensor]] = {}
+        if saved:
+            for plain, tensors in zip(saved["trajectories"], saved["weights"], strict=True):
+                trajectory = Trajectory.from_plain(plain)
+                self.trajectories[trajectory.member] = trajectory
+                if tensors is not None:
+                    self._snapshots[trajectory.member] = tensors
+
+    def train(self, observe: Callable[["Ensemble"], None]) -> list[Trajectory]:
+        """Train every member until it solves, diverges or exhausts its budget.
+
+        Args:
+            observe: called after every evaluation, in this thread.
+        """
+        with _kernel_threads(self._settings), _pool(self._settings.workers) as pool:
+            running = {pool.submit(_timed_advance, group): group for group in self._make_groups()}
+            while running:
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    group = running.pop(future)
+                    self._record(group, future)
+                    if group.members:
+                        running[pool.submit(_timed_advance, group)] = group
+                observe(self)
+        return list(self.trajectories.values())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that is needed to go on, as of the last evaluation of each member."""
+        trajectories = list(self.trajectories.values())
+        return {
+            "trajectories": [t.to_plain() for t in trajectories],
+            "weights": [
+                {name: tensor.cpu() for name, tensor in self._snapshots[t.member].items()}
+                if t.member in self._snapshots
+                else None
+                for t in trajectories
+            ],
+        }
+
+    def _make_groups(self) -> Iterator[Group]:
+        unfinished = [m for m, t in self.trajectories.items() if t.status == "training"]
+        vectorise = self._settings.engine == "vmap"
+        for members in self._together(unfinished) if vectorise else ([m] for m in unfinished):
+            step = self.trajectories[members[0]].step
+            group = Group(
+                self._recipe,
+                members,
+                self._settings.device,
+                vectorise=vectorise,
+                compiled=self._settings.compiled,
+                step=step,
+            )
+            if step:
+                group.restore([self._snapshots[m] for m in members])
+            yield group
+
+    def _together(self, members: list[Member]) -> Iterator[list[Member]]:
+        """Members that have come equally far."""
+        by_step = sorted(members, key=lambda m: self.trajectories[m].step)
+        for _, together in groupby(by_step, key=lambda m: self.trajectories[m].step):
+            yield list(together)
+
+    def _record(self, group: Group, future: "Future[tuple[list[Evaluation], float]]") -> None:
+        evaluations, seconds = future.result()
+        staying = []
+        for row, (member, evaluation) in enumerate(zip(group.members, evaluations, strict=True)):
+            trajectory = self.trajectories[member]
+            trajectory.evaluations.append(evaluation)
+            trajectory.seconds += seconds / len(evaluations)
+            if trajectory.status == "training":
+                staying.append(row)
+            else:
+                self._snapshots.pop(member, None)
+        if len(staying) < len(group.members):
+            group.keep(staying)
+        self._snapshots.update(zip(group.members, group.snapshot(), strict=True))
+
+
+def cpu_count() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
+    """What `vmap` says of this mixer, or None if it can train two members of it together."""
+    members = [Member(0, 1e-3), Member(1, 1e-3)]
+    try:
+        group = Group(recipe, members, device, vectorise=True)
+        task = recipe.make_task(0)
+        tokens = torch.stack([task.sample(2, torch.Generator().manual_seed(0))] * 2)
+        group.gradients(tokens.to(device))
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return None
+
+
+def _timed_advance(group: Group) -> tuple[list[Evaluation], float]:
+    started = time.perf_counter()
+    evaluations = group.advance()
+    return evaluations, time.perf_counter() - started
+
+
+@contextmanager
+def _kernel_threads(settings: EngineSettings) -> Iterator[None]:
+    """Single-threaded kernels where members are spread over the cores, torch's default elsewhere."""
+    before = torch.get_num_threads()
+    if settings.engine == "loop" and settings.device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """A thread pool that forgets what it has not begun when an error or Ctrl-C comes through."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="benchbed")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

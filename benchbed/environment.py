@@ -1,0 +1,80 @@
+"""Where a run was computed, for its result."""
+
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+from benchbed import __version__
+from benchbed.ensemble import EngineSettings, cpu_count
+from benchbed.errors import DeviceError
+from benchbed.results import Environment
+
+__all__ = ["describe_environment", "find_device"]
+
+
+def find_device(name: str) -> torch.device:
+    """The device of this name; `auto` takes CUDA where it is present.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise DeviceError(
+            f"--device {name}: expected a device that this machine has, found none ({str(error).splitlines()[0]}); "
+            "leave --device away, or give cpu"
+        ) from None
+    return device
+
+
+def describe_environment(settings: EngineSettings, engine_note: str | None) -> Environment:
+    """Versions, device and engine."""
+    commit = _git("rev-parse", "HEAD")
+    return Environment(
+        benchbed=__version__,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        platform=platform.platform(),
+        device=_device_name(settings.device),
+        engine=settings.engine,
+        engine_note=engine_note,
+        compiled=settings.compiled,
+        precision=f"float32, matrix products {torch.get_float32_matmul_precision()}",
+        workers=settings.workers,
+        git_commit=commit,
+        git_dirty=None if commit is None else bool(_git("status", "--porcelain")),
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({_cpu_model()}, {cpu_count()} cores)"
+
+
+def _cpu_model() -> str:
+    """Linux says it in a file; elsewhere the platform module knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _git(*arguments: str) -> str | None:
+    """Git's answer about the checkout that this package lies in; None for an installed package."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -1,0 +1,89 @@
+"""A job is what one `benchbed run` command asks for: one run a mixer, all planned before the first one trains."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from benchbed.config import RunConfig, plan
+from benchbed.environment import find_device
+from benchbed.errors import OptionError
+from benchbed.options import parse_assignments
+from benchbed.recipe import make_recipe
+from benchbed.render import Reporter, result_table
+from benchbed.results import Result, run_folder
+from benchbed.run import EngineRequest, execute
+from benchbed.tracks import load_track, track_names
+
+__all__ = ["Job", "run_job"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The command line of `benchbed run`, as it was given."""
+
+    mixers: list[str]
+    task: str
+    track: str | None
+    mixer_options: list[str]
+    task_options: list[str]
+    seeds: int | None
+    max_steps: int | None
+    out: Path
+    engine: Literal["auto", "vmap", "loop"]
+    device: str
+    compiled: bool
+    fresh: bool
+
+
+def run_job(job: Job, console: Console) -> list[Result]:
+    """Run every mixer in turn, showing progress and each result on the console.
+
+    Raises:
+        BenchbedError: something that was asked for does not exist or does not fit together; nothing has trained.
+    """
+    device = find_device(job.device)
+    track_name = job.track or ("standard" if device.type == "cuda" else "lite")
+    if job.track is None:
+        reason = "CUDA is present" if device.type == "cuda" else f"the device is {device.type}, not CUDA"
+        _say(console, f"track {track_name}, because {reason}; choose another with --track")
+    if len(set(job.mixers)) < len(job.mixers):
+        raise OptionError(f"--mixer: expected different mixers, found {', '.join(job.mixers)}")
+    track = load_track(track_name)
+    configs = [
+        plan(
+            mixer,
+            job.task,
+            track,
+            track_is_published=track_name in track_names(),
+            mixer_options=parse_assignments(job.mixer_options, "--mixer-option"),
+            task_options=parse_assignments(job.task_options, "--task-option"),
+            seeds=job.seeds,
+            max_steps=job.max_steps,
+            device=device.type,
+        )
+        for mixer in job.mixers
+    ]
+    for config in configs:
+        make_recipe(config)
+    request = EngineRequest(job.engine, device, job.compiled)
+    return [_run_one(config, job, request, console) for config in configs]
+
+
+def _run_one(config: RunConfig, job: Job, request: EngineRequest, console: Console) -> Result:
+    folder = run_folder(job.out, config)
+    if config.unranked:
+        _say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
+    reporter = Reporter(console)
+    with reporter.watching():
+        outcome = execute(config, folder, request, reporter.observe, fresh=job.fresh)
+    if outcome.reused:
+        _say(console, f"finished before, on {outcome.result.finished}; --fresh trains it again")
+    console.print(result_table(outcome.result))
+    _say(console, f"written to {outcome.folder}")
+    return outcome.result
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, highlight=False, markup=False)

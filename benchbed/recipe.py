@@ -1,0 +1,96 @@
+"""What all members of an ensemble have in common, and how one member's task and model are made from it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchbed.backbone import Backbone
+from benchbed.checks import check_output
+from benchbed.config import RunConfig
+from benchbed.contracts import Task
+from benchbed.errors import PluginError, blame
+from benchbed.registry import find
+from benchbed.seeding import generator, seeded_globally
+from benchbed.tracks import Backbone as BackboneSizes
+from benchbed.tracks import Budget, Optimiser
+
+__all__ = ["Recipe", "make_recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A mixer and a task with their options, and the track's sizes; everything but the seed and the rate."""
+
+    mixer: type[nn.Module]
+    mixer_options: dict[str, Any]
+    task: type
+    task_options: dict[str, Any]
+    backbone: BackboneSizes
+    optimiser: Optimiser
+    budget: Budget
+
+    def make_task(self, seed: int) -> Task:
+        """The instance of the task that belongs to a seed."""
+        return self.task(generator(seed, "instance"), **self.task_options)
+
+    def make_mixer(self, length: int) -> nn.Module:
+        """One mixer; draws its weights from the global generator."""
+        return self.mixer(self.backbone.dim, length, **self.mixer_options)
+
+    def make_model(self, seed: int, task: Task) -> Backbone:
+        """The model that a seed starts from, on the CPU.
+
+        Raises:
+            PluginError: the mixer holds parameters that benchbed cannot train.
+        """
+        with seeded_globally(seed, "weights"):
+            model = Backbone(
+                lambda: self.make_mixer(task.length),
+                vocabulary=task.vocabulary,
+                scored=task.scored,
+                **self.backbone.model_dump(),
+            )
+        for name, parameter in model.named_parameters():
+            if parameter.dtype != torch.float32:
+                raise PluginError(
+                    f"mixer {self.mixer.__name__}: expected float32 parameters, found {name} of {parameter.dtype}; "
+                    "hold complex numbers as pairs of real ones"
+                )
+        return model
+
+    def batch_size(self, task: Task) -> int:
+        """Sequences a member trains on in one step."""
+        return max(1, self.budget.tokens_per_step // task.length)
+
+    def training_data(self, seed: int, task: Task, interval: int) -> Tensor:
+        """The batches between two evaluations, `(steps, B, T)`."""
+        steps, batch = self.budget.evaluate_every, self.batch_size(task)
+        return task.sample(steps * batch, generator(seed, "training", interval)).view(steps, batch, task.length)
+
+    def held_out_data(self, seed: int, task: Task) -> Tensor:
+        """The sequences that a member is evaluated on, `(held_out, T)`, from a stream of their own."""
+        return task.sample(self.budget.held_out, generator(seed, "held-out"))
+
+
+def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
+    """Load the classes that a config names, and prove on one instance of each that the options fit.
+
+    Raises:
+        BenchbedError: they do not, or the classes break their contract.
+    """
+    recipe = Recipe(
+        mixer=find("mixer", config.mixer.name).load(),
+        mixer_options=config.mixer.options,
+        task=find("task", config.task.name).load(),
+        task_options=config.task.options,
+        backbone=config.backbone,
+        optimiser=config.optimiser,
+        budget=config.budget,
+    )
+    with blame(f"task '{config.task.name}' with options {config.task.options}"):
+        task = recipe.make_task(config.scoring_seeds[0])
+    with blame(f"mixer '{config.mixer.name}' with options {config.mixer.options}"):
+        check_output(lambda: recipe.make_mixer(task.length), config.backbone.dim, task.length)
+    return recipe, task

@@ -1,0 +1,138 @@
+"""Which mixers and tasks there are: built-ins by folder, everybody else's by entry point.
+
+Listing imports nothing. Built-ins are found by listing the package (file stem = name), because the entry points
+of an editable install go stale when a file is added. Third parties register `name = "package.module:Class"` in
+the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
+"""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any, Literal
+
+from benchbed.errors import PluginError, UnknownNameError
+from benchbed.options import resolve_options
+from benchbed.sources import first_line, public_class, source_hash, source_path
+
+__all__ = ["POSITIONAL", "Kind", "Plugin", "find", "plugins"]
+
+Kind = Literal["mixer", "task"]
+
+POSITIONAL: dict[Kind, tuple[str, ...]] = {"mixer": ("dim", "length"), "task": ("generator",)}
+"""What the engine hands to the constructor by position; everything else is an option."""
+
+_BUILT_IN = "benchbed"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One mixer or task that is installed; its code is not imported before `load`."""
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str
+    target: str
+    """`"package.module:Class"`"""
+
+    @property
+    def label(self) -> str:
+        """The name under which a command line finds it: built-ins plainly, others with their distribution."""
+        return self.name if self.distribution == _BUILT_IN else f"{self.distribution}:{self.name}"
+
+    @property
+    def owner(self) -> str:
+        """How messages name it."""
+        return f"{self.kind} '{self.label}'"
+
+    @cached_property
+    def description(self) -> str:
+        """The first line of the class docstring, read without importing it."""
+        return first_line(self.target)
+
+    @cached_property
+    def source_hash(self) -> str | None:
+        """See `benchbed.sources.source_hash`."""
+        return source_hash(self.target.partition(":")[0])
+
+    def load(self) -> type:
+        """Import the class.
+
+        Raises:
+            PluginError: the import failed in any way, or there is no such class.
+        """
+        module, _, attribute = self.target.partition(":")
+        where = f"{self.owner} (distribution {self.distribution} {self.version}, {self.target})"
+        try:
+            cls: Any = importlib.import_module(module)
+            for part in attribute.split("."):
+                cls = getattr(cls, part)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit at import must cost this plug-in and nothing else.
+            raise PluginError(
+                f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall that package"
+            ) from error
+        if not inspect.isclass(cls):
+            raise PluginError(f"{where}: expected a class, found {type(cls).__name__}")
+        return cls
+
+    def resolve(self, given: dict[str, Any], *, text: bool = False) -> dict[str, Any]:
+        """Validate options for this plug-in and fill in the defaults; see `benchbed.options.resolve_options`."""
+        return resolve_options(self.load(), POSITIONAL[self.kind], given, owner=self.owner, text=text)
+
+
+def plugins(kind: Kind) -> list[Plugin]:
+    """Every mixer or task that is installed: built-ins first, each part sorted by name."""
+    return _built_in(kind) + _third_party(kind)
+
+
+def find(kind: Kind, name: str) -> Plugin:
+    """The plug-in called `name`, or `distribution:name`.
+
+    A built-in name always means the built-in.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        PluginError: several distributions have it.
+    """
+    installed = plugins(kind)
+    distribution, _, plain = name.rpartition(":")
+    matches = [p for p in installed if p.name == plain and distribution in ("", p.distribution)]
+    if not matches:
+        known = {p.name for p in installed} | {p.label for p in installed}
+        raise UnknownNameError(kind, name, known, f"benchbed list {kind}s")
+    if len(matches) > 1 and matches[0].distribution != _BUILT_IN:
+        rivals = " and ".join(f"{p.distribution} {p.version}" for p in matches)
+        choices = " or ".join(f"'{p.label}'" for p in matches)
+        raise PluginError(f"{kind} '{plain}' is registered by {rivals}; choose {choices}, or uninstall one")
+    return matches[0]
+
+
+def _built_in(kind: Kind) -> list[Plugin]:
+    package = f"benchbed.{kind}s"
+    init = source_path(f"{package}.__init__")
+    files = sorted(init.parent.glob("[!_]*.py")) if init else []
+    return [
+        Plugin(kind, path.stem, _BUILT_IN, version("benchbed"), f"{package}.{path.stem}:{_class_in(path)}")
+        for path in files
+    ]
+
+
+def _class_in(path: Path) -> str:
+    name = public_class(path)
+    if name is None:
+        raise PluginError(f"{path}: expected one public class, found none")
+    return name
+
+
+def _third_party(kind: Kind) -> list[Plugin]:
+    found = [
+        Plugin(kind, point.name, point.dist.name, point.dist.version, point.value)
+        for point in entry_points(group=f"benchbed.{kind}s")
+        if point.dist is not None
+    ]
+    return sorted(set(found), key=lambda p: (p.name, p.distribution))

@@ -1,0 +1,196 @@
+"""What a person sees in the terminal; the only user of Rich.
+
+In a terminal a run shows a live view; elsewhere plain log lines, one every few seconds.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from benchbed.results import Result
+    from benchbed.run import Progress
+
+__all__ = ["Reporter", "comparison_table", "listing_table", "result_table"]
+
+_LOG_SECONDS = 5.0
+_MARKS = {
+    "solved": ("✓", "green"),
+    "training": ("…", "cyan"),
+    "unsolved": ("✗", "yellow"),
+    "diverged": ("!", "red"),
+}
+
+
+class Reporter:
+    """Shows progress on a console: live in a terminal, as log lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._logged = -math.inf
+        self._stage: tuple[str, str] | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keep the live view open; on the way out it is wiped, and the result takes its place."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, transient=True, auto_refresh=False) as self._live:
+            yield
+        self._live = None
+
+    def observe(self, progress: "Progress") -> None:
+        """Show where a run stands."""
+        if self._live is not None:
+            self._live.update(_live_view(progress), refresh=True)
+            return
+        stage = (progress.config.mixer.name, progress.stage)
+        if stage != self._stage or time.monotonic() - self._logged >= _LOG_SECONDS:
+            self._stage, self._logged = stage, time.monotonic()
+            self._console.print(f"{_heading(progress)}: {_standing(progress)}", soft_wrap=True, highlight=False)
+
+
+def _heading(progress: "Progress") -> str:
+    return f"{progress.config.mixer.name} on {progress.config.level}, {progress.stage}"
+
+
+def _standing(progress: "Progress") -> str:
+    members = progress.trajectories
+    count = {status: sum(t.status == status for t in members) for status in _MARKS}
+    # A member that stopped early has nothing more to say of where training stands.
+    losses = [t.evaluations[-1].mean_loss for t in members if t.evaluations and t.evaluations[-1].finite]
+    step = max(t.step for t in members)
+    return (
+        f"step {step:,} of {members[0].budget:,}; {count['solved']} solved, {count['training']} training, "
+        f"{count['diverged']} diverged of {len(members)}; "
+        f"loss {fmean(losses) if losses else math.nan:.3f} (chance {progress.chance_loss:.3f}); "
+        f"{progress.steps_per_second:.0f} steps/s; at most {_clock(progress.seconds_left)} left"
+    )
+
+
+def _live_view(progress: "Progress") -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    rates = sorted({t.member.learning_rate for t in progress.trajectories})
+    for rate in rates:
+        cells = Text()
+        for t in progress.trajectories:
+            if t.member.learning_rate == rate:
+                mark, colour = _MARKS[t.status]
+                cells.append(f"{t.member.seed}{mark}{t.steps_to_solve or t.step}  ", style=colour)
+        table.add_row(f"rate {rate:g}", cells)
+    return Group(Text(_heading(progress), style="bold"), table, Text(_standing(progress)))
+
+
+def result_table(result: "Result") -> Table:
+    """Everything that a reader asks first about one result."""
+    summary, config = result.summary, result.config
+    table = Table(title=_title(result), title_justify="left", show_header=False)
+    rows = {
+        "solved": f"{summary.solved} of {summary.seeds} seeds, {_share(summary.solve_rate)} "
+        f"[{_share(summary.solve_rate_interval[0])}, {_share(summary.solve_rate_interval[1])}] (Wilson 95%)",
+        "mean steps": f"{_mean(result)} (95%; budget {config.budget.steps:,})",
+        "median steps": _number(summary.median_steps, "not reached"),
+        "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
+        "plateau end": _number(summary.mean_plateau_end, "never"),
+        "learning rate": f"{result.learning_rate:g} (solved tuning seeds: {_tuning(result)})",
+        "parameters": f"{result.costs.parameters:,}, of them in the mixer {result.costs.mixer_parameters:,}",
+        "FLOPs a token": f"{result.costs.flops_per_token:,.0f} (forward)",
+        "time": f"{_clock(result.seconds)} on {result.environment.device}, engine {result.environment.engine}",
+    }
+    if result.environment.engine_note:
+        rows["engine"] = result.environment.engine_note
+    rows["ranked"] = "no: " + "; ".join(result.unranked) if result.unranked else "yes"
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def comparison_table(results: Sequence["Result"]) -> Table:
+    """Several results against the first."""
+    first = results[0]
+    table = Table(title=f"{first.config.level}, track {first.config.track.name}", title_justify="left")
+    columns = ("mixer", "solved", "mean steps [95%]", f"ratio to {first.config.mixer.name}", "median", "rate")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "mixer" else "right", overflow="fold")
+    for result in results:
+        table.add_row(
+            _mixer(result),
+            f"{result.summary.solved}/{result.summary.seeds}",
+            _mean(result),
+            _ratio(result, first),
+            _number(result.summary.median_steps, "not reached"),
+            f"{result.learning_rate:g}",
+        )
+    return table
+
+
+def listing_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Rows of text under their keys."""
+    table = Table(box=None, pad_edge=False)
+    for position, key in enumerate(rows[0] if rows else []):
+        table.add_column(key, no_wrap=position == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    return table
+
+
+def _title(result: "Result") -> str:
+    config = result.config
+    options = "".join(f" {name}={value}" for name, value in config.task.options.items())
+    return f"{_mixer(result)} on {config.level} ({options.strip()}), track {config.track.name} {config.track.version}"
+
+
+def _mixer(result: "Result") -> str:
+    options = ", ".join(f"{name}={value}" for name, value in result.config.mixer.options.items())
+    return f"{result.config.mixer.name}({options})" if options else result.config.mixer.name
+
+
+def _mean(result: "Result") -> str:
+    interval = result.summary.mean_steps_interval
+    tail = f" [{interval[0]:,.0f}, {interval[1]:,.0f}]" if interval else ""
+    return f"{result.summary.mean_steps:,.0f}{tail}"
+
+
+def _ratio(result: "Result", first: "Result") -> str:
+    """Ratio of restricted means; a bound where seeds were stopped by the budget."""
+    ratio = result.summary.mean_steps / first.summary.mean_steps
+    mine = result.summary.solved < result.summary.seeds
+    other = first.summary.solved < first.summary.seeds
+    sign = {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get((mine, other), "")
+    return f"{sign}{ratio:.2f}"
+
+
+def _tuning(result: "Result") -> str:
+    parts = []
+    for rate in result.config.optimiser.learning_rates:
+        rows = [row for row in result.tuning if row.learning_rate == rate]
+        parts.append(f"{rate:g}: {sum(row.status == 'solved' for row in rows)}/{len(rows)}")
+    return ", ".join(parts)
+
+
+def _seed(steps: int | None, status: str) -> str:
+    return f"{steps:,}" if steps is not None else status
+
+
+def _number(value: float | None, missing: str) -> str:
+    return missing if value is None else f"{value:,.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f}%"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,102 @@
+"""Where the source of a plug-in lies, what it says of itself, and its hash: all without importing it.
+
+The hash covers the file that defines the class and every module of the same package that it imports, directly
+or not, so that an edit in a helper file makes a different run. Other packages are covered by their versions.
+"""
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["first_line", "public_class", "source_files", "source_hash", "source_path"]
+
+
+def source_path(module: str) -> Path | None:
+    """The file of a module, found without running any code of its package; None if there is no such file."""
+    top, *rest = module.split(".")
+    if top == "benchbed" and len(rest) > 1:
+        # benchbed is imported already, and its subpackages lie elsewhere in an editable install.
+        top, rest = ".".join(["benchbed", rest[0]]), rest[1:]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.origin else None
+    for folder in spec.submodule_search_locations or []:
+        base = Path(folder).joinpath(*rest)
+        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def public_class(path: Path) -> str | None:
+    """The name of the first public class in a file: the plug-in that a built-in file defines."""
+    classes = (node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef))
+    return next((node.name for node in classes if not node.name.startswith("_")), None)
+
+
+def first_line(target: str) -> str:
+    """The first line of the docstring of `"package.module:Class"`; empty if it cannot be read."""
+    module, _, name = target.partition(":")
+    path = source_path(module)
+    if path is None:
+        return ""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, OSError, ValueError):
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def source_files(module: str) -> dict[str, Path]:
+    """The module's file and those that it imports from its own package: module name -> path."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = source_path(name)
+        if name in found or path is None or path.suffix != ".py":
+            continue
+        found[name] = path
+        waiting.extend(m for m in _imports(name, path) if _same_package(m, module))
+    return found
+
+
+def source_hash(module: str) -> str | None:
+    """SHA-256 over `source_files(module)`; None where the source cannot be found."""
+    files = source_files(module)
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        # Line endings differ between checkouts of the same code.
+        digest.update(name.encode() + b"\0" + files[name].read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()
+
+
+def _same_package(module: str, root: str) -> bool:
+    """Built-ins belong to `benchbed.mixers` or `benchbed.tasks`; the engine has its own version."""
+    depth = 2 if root.startswith("benchbed.") else 1
+    return module.split(".")[:depth] == root.split(".")[:depth]
+
+
+def _imports(name: str, path: Path) -> Iterator[str]:
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parts, *([node.module] if node.module else [])])
+            yield base
+            # `from package import module` names a file as well.
+            yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -1,0 +1,93 @@
+"""What one member did: its evaluations, and what they say about when it solved the task."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["PLATEAU_END", "Evaluation", "Member", "Status", "Trajectory"]
+
+Status = Literal["training", "solved", "unsolved", "diverged"]
+
+PLATEAU_END = 0.94
+"""The plateau is over at a scored loss of this share of the chance loss: about one output of sixteen learned."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model in training."""
+
+    seed: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Held-out scores of one member at one step; `loss` and `accuracy` have one number a scored token."""
+
+    step: int
+    loss: list[float]
+    accuracy: list[float]
+    solved: bool
+    """The task's criterion holds."""
+    finite: bool
+    """The held-out loss and every training loss since the last evaluation are finite."""
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean over the scored tokens, in nats."""
+        return math.fsum(self.loss) / len(self.loss) if self.finite else math.nan
+
+
+@dataclass
+class Trajectory:
+    """The evaluations of one member, in order."""
+
+    member: Member
+    budget: int
+    """Steps after which an unsolved member stops."""
+    evaluations: list[Evaluation] = field(default_factory=list)
+    seconds: float = 0.0
+    """Wall time spent on this member; members that train in one batch share the batch's time."""
+
+    @property
+    def step(self) -> int:
+        """Steps trained so far."""
+        return self.evaluations[-1].step if self.evaluations else 0
+
+    @property
+    def status(self) -> Status:
+        """A solve needs two evaluations in a row: one that meets the criterion and one that confirms it."""
+        if not self.evaluations:
+            return "training"
+        if not self.evaluations[-1].finite:
+            return "diverged"
+        if len(self.evaluations) > 1 and all(e.solved for e in self.evaluations[-2:]):
+            return "solved"
+        return "unsolved" if self.step >= self.budget else "training"
+
+    @property
+    def steps_to_solve(self) -> int | None:
+        """Step of the first confirmed evaluation; None when the budget ended first (censored)."""
+        return self.evaluations[-2].step if self.status == "solved" else None
+
+    def plateau_end(self, chance_loss: float) -> int | None:
+        """First evaluation whose loss is at most `PLATEAU_END` of chance; None if there was none."""
+        ends = (e.step for e in self.evaluations if e.finite and e.mean_loss <= PLATEAU_END * chance_loss)
+        return next(ends, None)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As data for a checkpoint."""
+        return {
+            "seed": self.member.seed,
+            "learning_rate": self.member.learning_rate,
+            "budget": self.budget,
+            "seconds": self.seconds,
+            "evaluations": [(e.step, e.loss, e.accuracy, e.solved, e.finite) for e in self.evaluations],
+        }
+
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> "Trajectory":
+        """Read what `to_plain` wrote."""
+        evaluations = [Evaluation(*fields) for fields in data["evaluations"]]
+        member = Member(data["seed"], data["learning_rate"])
+        return cls(member, data["budget"], evaluations, data["seconds"])

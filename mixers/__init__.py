@@ -1,0 +1,1 @@
+"""Built-in mixers: one file a mixer, file stem = name."""

@@ -1,0 +1,1 @@
+"""Built-in tasks: one file a task, file stem = name."""

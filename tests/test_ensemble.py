@@ -1,0 +1,164 @@
+"""The engine's invariants. Tolerances: engines agree to 1e-4 in loss over the first intervals; `loop` is exact."""
+
+import warnings
+
+import pytest
+import torch
+
+from benchbed.ensemble import EngineSettings, Ensemble, why_not_vmap
+from benchbed.group import Group
+from benchbed.recipe import make_recipe
+from benchbed.registry import plugins
+from benchbed.trajectory import Member
+
+CPU = torch.device("cpu")
+NAMES = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
+
+
+def train(recipe, members, engine="loop", **settings):
+    ensemble = Ensemble(recipe, members, EngineSettings(engine, CPU, **settings))
+    return ensemble.train(lambda _: None)
+
+
+def curves(trajectories):
+    return [[e.loss for e in t.evaluations] for t in trajectories]
+
+
+def assert_close(found, expected, tolerance=1e-4):
+    """Members stop at different steps, so each is compared by itself."""
+    for mine, theirs in zip(curves(found), curves(expected), strict=True):
+        assert torch.allclose(torch.tensor(mine), torch.tensor(theirs), atol=tolerance)
+
+
+def members(seeds, rate=0.01):
+    return [Member(seed, rate) for seed in seeds]
+
+
+def test_a_seed_alone_trains_exactly_as_it_does_among_others(configure):
+    recipe, _ = make_recipe(configure())
+    crowd = train(recipe, [*members(range(4)), *members(range(4), rate=0.003)])
+    alone = train(recipe, members([2]))
+    assert curves(alone) == curves([t for t in crowd if t.member == Member(2, 0.01)])
+    assert alone[0].steps_to_solve == crowd[2].steps_to_solve
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_every_engine_starts_from_the_same_weights_and_data(configure, engine):
+    """Weights and data are a function of config and seed, whatever the group."""
+    recipe, task = make_recipe(configure())
+    vectorise = engine == "vmap"
+    group = Group(recipe, members([5, 7] if vectorise else [7]), CPU, vectorise=vectorise)
+    alone = recipe.make_model(7, recipe.make_task(7))
+    expected = torch.cat([p.detach().flatten() for p in alone.parameters()])
+    assert torch.equal(group.snapshot()[-1]["weights"], expected)
+    first, again = (recipe.training_data(7, recipe.make_task(7), 3) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, recipe.training_data(7, recipe.make_task(7), 4))
+    assert not torch.equal(recipe.held_out_data(7, task)[:64], first.flatten(0, 1)[:64])
+
+
+def test_the_global_generator_is_left_as_it_was(configure):
+    recipe, task = make_recipe(configure())
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    recipe.make_model(0, task)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batched_equals_looped(configure, name):
+    recipe, _ = make_recipe(configure(name, max_steps=30))
+    who = [*members([0, 1]), *members([0], rate=0.003)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # vmap warns where it has to loop over members inside.
+        batched = train(recipe, who, "vmap")
+    looped = train(recipe, who, "loop")
+    assert_close(batched, looped)
+
+
+def test_batched_retires_solved_members_and_the_others_go_on(configure):
+    recipe, _ = make_recipe(configure())
+    sizes = []
+    ensemble = Ensemble(recipe, members(range(4)), EngineSettings("vmap", CPU))
+    batched = ensemble.train(lambda e: sizes.append(sum(t.status == "training" for t in e.trajectories.values())))
+    looped = train(recipe, members(range(4)))
+    assert [t.status for t in batched] == [t.status for t in looped]
+    assert len({t.steps_to_solve for t in batched}) > 1, "members must retire at different times for this to test"
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_gradient_is_that_of_a_plain_loop(configure):
+    recipe, task = make_recipe(configure())
+    group = Group(recipe, members([0]), CPU, vectorise=False)
+    tokens = recipe.training_data(0, recipe.make_task(0), 0)[0]
+    _, gradient = group.gradients(tokens[None])
+    model = recipe.make_model(0, task)
+    logits = model(tokens)
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, task.scored].flatten()).backward()
+    expected = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    assert torch.allclose(gradient[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_a_diverging_member_disturbs_no_other(configure, planted, engine):
+    recipe, _ = make_recipe(configure("exploding"))
+    trajectories = train(recipe, members(range(6)), engine)
+    diverged = [t.status == "diverged" for t in trajectories]
+    assert any(diverged)
+    assert not all(diverged)
+    assert all(t.step == recipe.budget.evaluate_every for t in trajectories if t.status == "diverged")
+    healthy = [t for t in trajectories if t.status != "diverged"]
+    alone = train(recipe, [t.member for t in healthy], engine)
+    assert_close(alone, healthy, tolerance=0 if engine == "loop" else 1e-4)
+
+
+def test_what_vmap_cannot_train_is_recognised(configure, planted):
+    stubborn, _ = make_recipe(configure("stubborn"))
+    assert "vmap" in str(why_not_vmap(stubborn, CPU))
+    attention, _ = make_recipe(configure())
+    assert why_not_vmap(attention, CPU) is None
+
+
+def test_buffers_and_frozen_parameters_of_each_member_are_its_own(configure, planted):
+    recipe, _ = make_recipe(configure("random_features", max_steps=20))
+    batched = train(recipe, members([0, 1, 2]), "vmap")
+    looped = train(recipe, members([0, 1, 2]), "loop")
+    assert_close(batched, looped)
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_going_on_from_any_evaluation_gives_the_same_curves(configure, engine):
+    """State is taken at every evaluation; training goes on from each and ends in the same place."""
+    recipe, _ = make_recipe(configure(max_steps=40))
+    who = members([0, 1])
+    settings = EngineSettings(engine, CPU)
+    states = []
+    whole = Ensemble(recipe, who, settings).train(lambda e: states.append(e.state()))
+    for state in states:
+        resumed = Ensemble(recipe, who, settings, saved=state).train(lambda _: None)
+        assert curves(resumed) == curves(whole)
+
+
+def test_layers_of_a_level_are_built(configure):
+    recipe, task = make_recipe(configure(task="linear_map@deep"))
+    assert len(recipe.make_model(0, task).blocks) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+@pytest.mark.filterwarnings("default")
+def test_compiled_equals_eager(configure, engine):
+    recipe, _ = make_recipe(configure(max_steps=30))
+    compiled = train(recipe, members([0, 1]), engine, compiled=True)
+    eager = train(recipe, members([0, 1]), engine)
+    assert_close(compiled, eager, tolerance=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def test_cuda_starts_from_the_same_weights_and_learns_the_same(configure, engine):
+    recipe, _ = make_recipe(configure(max_steps=20))
+    on_gpu = Ensemble(recipe, members([0, 1]), EngineSettings(engine, torch.device("cuda"))).train(lambda _: None)
+    on_cpu = train(recipe, members([0, 1]))
+    assert_close(on_gpu, on_cpu, tolerance=1e-2)

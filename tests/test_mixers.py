@@ -1,0 +1,125 @@
+"""Every built-in mixer, by existing: a new file in `mixers/` is tested without a line here."""
+
+import pickle
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from benchbed.checks import future_leak
+from benchbed.contracts import MixerWithWeights
+from benchbed.errors import OptionError
+from benchbed.registry import find, plugins
+
+NAMES = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
+SIZES = [(16, 8), (64, 16), (24, 5)]
+
+
+def build(name, dim=16, length=8, **options):
+    torch.manual_seed(0)
+    return find("mixer", name).load()(dim, length, **options)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("dim", "length"), SIZES)
+def test_shape_gradients_and_no_future(name, dim, length):
+    mixer = build(name, dim, length)
+    x = torch.randn(3, length, dim)
+    y = mixer(x)
+    assert y.shape == x.shape
+    y.square().sum().backward()
+    for parameter in mixer.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.abs().sum() > 0
+    assert torch.equal(mixer(x), y), "the same input gives the same output"
+    assert torch.allclose(mixer(x[1:2]), y[1:2], atol=1e-5), "sequences of a batch do not meet"
+    assert future_leak(lambda: build(name, dim, length), dim, length) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_earlier_token_reaches_every_later_one(name):
+    """A mixer that looks at less than it may would pass the leak check and fail silently."""
+    mixer = build(name).double()
+    x = torch.randn(1, 8, 16, dtype=torch.float64, requires_grad=True)
+    for t in range(8):
+        (gradient,) = torch.autograd.grad(mixer(x)[:, t].square().sum(), x)
+        assert (gradient.abs().amax(dim=(0, 2))[: t + 1] > 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pickles(name):
+    mixer = build(name)
+    x = torch.randn(2, 8, 16)
+    assert torch.equal(pickle.loads(pickle.dumps(mixer))(x), mixer(x))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(find("mixer", n).load(), "mixing_weights")])
+def test_mixing_weights_are_causal(name):
+    mixer = build(name)
+    assert isinstance(mixer, MixerWithWeights)
+    weights = mixer.mixing_weights(torch.randn(2, 8, 16))
+    assert weights.shape[0] == 2
+    assert weights.shape[2:] == (8, 8)
+    assert (weights.triu(1) == 0).all()
+    if name != "static_mixer":
+        assert torch.allclose(weights.sum(-1), torch.ones(()))
+
+
+def test_attention_equals_pytorchs():
+    mixer = build("multi_head_attention", heads=4)
+    x = torch.randn(3, 8, 16)
+    query, key, value = (part.view(3, 8, 4, 4).transpose(1, 2) for part in mixer.query_key_value(x).chunk(3, dim=-1))
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    expected = mixer.output(mixed.transpose(1, 2).reshape(3, 8, 16))
+    assert torch.allclose(mixer(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "groups"), [("multi_query_attention", {}, 1), ("grouped_query_attention", {"groups": 4}, 4)]
+)
+def test_shared_keys_and_values_equal_pytorchs(name, options, groups):
+    mixer = build(name, heads=8, **options)
+    x = torch.randn(3, 8, 16)
+    query = mixer.query(x).view(3, 8, 8, 2).transpose(1, 2)
+    key, value = (part.view(3, 8, groups, 2).transpose(1, 2) for part in mixer.key_value(x).chunk(2, dim=-1))
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+    expected = mixer.output(mixed.transpose(1, 2).reshape(3, 8, 16))
+    assert torch.allclose(mixer(x), expected, atol=1e-6)
+
+
+def test_linear_attention_equals_its_recurrence():
+    mixer = build("linear_attention", heads=4).double()
+    x = torch.randn(2, 8, 16, dtype=torch.float64)
+    query, key, value = mixer._project(x)
+    query, key = F.elu(query) + 1, F.elu(key) + 1
+    state = torch.zeros(2, 4, 4, 4, dtype=torch.float64)
+    normaliser = torch.zeros(2, 4, 4, dtype=torch.float64)
+    outputs = []
+    for t in range(8):
+        state = state + key[:, :, t, :, None] * value[:, :, t, None, :]
+        normaliser = normaliser + key[:, :, t]
+        numerator = (query[:, :, t, :, None] * state).sum(-2)
+        outputs.append(numerator / (query[:, :, t] * normaliser).sum(-1, keepdim=True))
+    mixed = torch.stack(outputs, dim=2).transpose(1, 2).reshape(2, 8, 16)
+    assert torch.allclose(mixer(x), mixer.output(mixed), atol=1e-12)
+
+
+def test_mlp_mixer_equals_a_loop_over_its_blocks():
+    mixer = build("mlp_mixer", expansion=3)
+    x = torch.randn(2, 8, 16)
+    expected = torch.zeros_like(x)
+    for t in range(8):
+        for block in range(t + 1):
+            rows = slice(3 * block, 3 * block + 3)
+            seen = torch.einsum("ht,btd->bhd", mixer.inward.weight[rows, : block + 1], x[:, : block + 1])
+            hidden = F.gelu(seen + mixer.inward.bias[rows, None])
+            expected[:, t] += torch.einsum("h,bhd->bd", mixer.outward.weight[t, rows], hidden)
+        expected[:, t] += mixer.outward.bias[t]
+    assert torch.allclose(mixer(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "heads" in find("mixer", n).resolve({})])
+def test_heads_must_divide_the_width(name):
+    with pytest.raises(OptionError, match=r"expected heads to divide the width 16.*found heads=3"):
+        build(name, heads=3)

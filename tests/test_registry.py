@@ -1,0 +1,65 @@
+import sys
+
+import pytest
+from strangers import install
+
+from benchbed.errors import PluginError, UnknownNameError
+from benchbed.registry import find, plugins
+
+MIXERS = [
+    "grouped_query_attention",
+    "linear_attention",
+    "mlp_mixer",
+    "multi_head_attention",
+    "multi_query_attention",
+    "softmax_attention",
+    "static_mixer",
+]
+
+
+def test_built_ins_are_found_by_listing_their_folder():
+    built_in = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
+    assert built_in == MIXERS
+    assert [p.name for p in plugins("task") if p.distribution == "benchbed"] == ["linear_map"]
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_built_ins_load_and_describe_themselves(name):
+    plugin = find("mixer", name)
+    assert plugin.load().__module__ == f"benchbed.mixers.{name}"
+    assert plugin.description.endswith(").")
+    assert plugin.source_hash is not None
+    # Imported as `mixers.x` from the checkout, every class would exist twice.
+    assert not any(module == "mixers" or module.startswith("mixers.") for module in sys.modules)
+
+
+def test_strangers_are_listed_without_being_imported(planted):
+    sys.modules.pop("planted", None)
+    listed = {p.label: p for p in plugins("mixer")}
+    assert listed["planted:leaky"].description == "Reads the next token."
+    assert listed["planted:leaky"].version == "1.0"
+    assert "planted" not in sys.modules
+
+
+def test_a_built_in_name_is_reserved(planted):
+    assert find("mixer", "mlp_mixer").distribution == "benchbed"
+    assert find("mixer", "planted:mlp_mixer").target == "planted:RandomFeatures"
+
+
+def test_two_strangers_with_one_name_must_be_told_apart(planted, tmp_path, monkeypatch):
+    install(tmp_path, "rival", "[benchbed.mixers]\nleaky = rival:Leaky\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match=r"planted 1\.0 and rival 1\.0; choose 'planted:leaky' or 'rival:leaky'"):
+        find("mixer", "leaky")
+    assert find("mixer", "rival:leaky").target == "rival:Leaky"
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"unknown mixer 'mlp_mixr'; did you mean 'mlp_mixer'\?; known: "):
+        find("mixer", "mlp_mixr")
+
+
+@pytest.mark.parametrize(("name", "fault"), [("quits", "SystemExit: 3"), ("missing", "AttributeError")])
+def test_a_plug_in_that_fails_to_load_is_named(planted, name, fault):
+    with pytest.raises(PluginError, match=rf"planted:{name}.*distribution planted 1\.0.*cannot be loaded: {fault}"):
+        find("mixer", name).load()

@@ -1,0 +1,236 @@
+"""A run as a whole: tuning, scoring, files, and going on after any kind of end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from benchbed.errors import BusyError, PluginError, StorageError
+from benchbed.results import RESULT, load_history, load_result, run_folder
+from benchbed.run import CHECKPOINT, EngineRequest, execute
+from benchbed.storage import exclusive
+
+REQUEST = EngineRequest("auto", torch.device("cpu"))
+# What may differ between two runs of one config: when, where and how fast.
+TIMING = {"seconds", "finished", "environment"}
+
+
+def run(config, folder, observe=lambda _: None, request=REQUEST, **options):
+    return execute(config, folder, request, observe, **options)
+
+
+def without_timing(data):
+    if isinstance(data, dict):
+        return {key: without_timing(value) for key, value in data.items() if key not in TIMING}
+    return [without_timing(item) for item in data] if isinstance(data, list) else data
+
+
+def content(folder):
+    return without_timing(load_result(folder).model_dump(mode="json"))
+
+
+def test_a_run_tunes_on_tuning_seeds_and_scores_on_scoring_seeds(configure, tmp_path):
+    stages = []
+    outcome = run(configure(), tmp_path / "a", lambda p: stages.append((p.stage, len(p.trajectories))))
+    result = outcome.result
+    assert {(row.seed, row.learning_rate) for row in result.tuning} == {
+        (seed, rate) for seed in (100, 101) for rate in (0.003, 0.01)
+    }
+    assert [row.seed for row in result.members] == [0, 1, 2]
+    assert {row.learning_rate for row in result.members} == {result.learning_rate}
+    assert result.summary.solved == sum(row.status == "solved" for row in result.members)
+    assert sorted(set(stages)) == [("scoring", 3), ("tuning", 4)]
+    assert result.unranked == result.config.unranked != []
+    assert result.costs.mixer_parameters == 4 * 16 * 16
+    assert result.costs.flops_per_token > 2 * 4 * 16 * 16
+    assert load_result(tmp_path / "a") == result
+    assert not (tmp_path / "a" / CHECKPOINT).exists()
+    history = load_history(tmp_path / "a")
+    assert history.loss.shape == history.accuracy.shape == (3, len(history.steps), 4)
+    for row, losses in zip(result.members, history.loss.mean(axis=2), strict=True):
+        trained = losses[: row.trained_steps // 10]
+        assert trained[-1] == pytest.approx(row.final_loss, rel=1e-4)
+
+
+def test_the_criterion_is_met_where_the_result_says_so(configure, tmp_path):
+    result = run(configure(), tmp_path).result
+    history = load_history(tmp_path)
+    assert result.summary.solved > 0
+    for row, accuracy in zip(result.members, history.accuracy, strict=True):
+        met = (accuracy >= 0.99).all(axis=1)
+        confirmed = met[:-1] & met[1:]
+        assert row.steps == (int(history.steps[confirmed.argmax()]) if confirmed.any() else None)
+
+
+def test_a_finished_run_is_not_repeated_unless_fresh(configure, tmp_path):
+    first = run(configure(max_steps=20), tmp_path)
+    before = (tmp_path / RESULT).read_bytes()
+    again = run(configure(max_steps=20), tmp_path, lambda _: pytest.fail("it trained"))
+    assert again.reused
+    assert (tmp_path / RESULT).read_bytes() == before
+    trained = []
+    fresh = run(configure(max_steps=20), tmp_path, trained.append, fresh=True)
+    assert trained
+    assert not fresh.reused
+    assert without_timing(fresh.result.model_dump()) == without_timing(first.result.model_dump())
+
+
+def test_what_makes_another_run(configure, planted, tmp_path, monkeypatch):
+    base = configure()
+    others = [
+        configure("softmax_attention"),
+        configure(mixer_options={"heads": "4"}),
+        configure(task="linear_map@s2"),
+        configure(task_options={"sparsity": "3"}),
+        configure(max_steps=20),
+        configure(seeds=2),
+        configure(device="cuda"),
+        base.model_copy(update={"benchbed": "0.0.0"}),
+        base.model_copy(update={"mixer": base.mixer.model_copy(update={"source_hash": "edited"})}),
+        base.model_copy(update={"track": base.track.model_copy(update={"version": 2})}),
+    ]
+    folders = {run_folder(tmp_path, config) for config in [base, *others]}
+    assert len(folders) == len(others) + 1
+    assert run_folder(tmp_path, configure()) in folders
+    assert configure("planted:leaky").mixer.name == "planted:leaky"
+    assert ":" not in str(run_folder(tmp_path, configure("planted:leaky")).relative_to(tmp_path))
+
+
+def test_what_makes_a_run_unranked(configure):
+    def reasons(**changes):
+        return "; ".join(configure(track_is_published=True, **changes).unranked)
+
+    assert reasons() == "fewer than 8 seeds"
+    assert "--seeds 2 instead of 3" in reasons(seeds=2)
+    assert "--max-steps 40 instead of 60" in reasons(max_steps=40)
+    assert "--task-option changes the level" in reasons(task_options={"sparsity": "2"})
+    assert "--task-option" not in reasons(task_options={"sparsity": "1"})
+    assert "the track is a file" in "; ".join(configure().unranked)
+
+
+class Interrupted(BaseException):
+    """Stands for Ctrl-C at a chosen moment."""
+
+
+@pytest.mark.parametrize("engine", ["loop", "vmap"])
+@pytest.mark.parametrize("moment", [1, 4, 9])
+def test_an_interrupted_run_goes_on_to_the_same_result(configure, tmp_path, moment, engine):
+    request = EngineRequest(engine, torch.device("cpu"))
+    run(configure(), tmp_path / "whole", request=request)
+    calls = []
+
+    def interrupt(progress):
+        calls.append(progress)
+        if len(calls) == moment:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(configure(), tmp_path / "cut", interrupt, request)
+    assert (tmp_path / "cut" / CHECKPOINT).exists()
+    seen = []
+    run(configure(), tmp_path / "cut", seen.append, request)
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    whole, cut = load_history(tmp_path / "whole"), load_history(tmp_path / "cut")
+    np.testing.assert_array_equal(cut.loss, whole.loss)
+    np.testing.assert_array_equal(cut.accuracy, whole.accuracy)
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_loses_nothing_but_time(tiny_path, tmp_path):
+    command = [sys.executable, "-m", "benchbed", "run", "-m", "multi_head_attention", "-t", "linear_map@s2"]
+    command += ["--track", str(tiny_path), "--max-steps", "1500", "--device", "cpu"]
+
+    def start(out):
+        return subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    kills = 0
+    for delay in (0.1, 1.0, 2.5):
+        process = start(tmp_path / "cut")
+        # Imports take seconds and differ in length; the clock starts when the first log line comes.
+        assert process.stdout is not None
+        while b": step" not in (line := process.stdout.readline()) and line:
+            pass
+        time.sleep(delay)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    assert kills > 0
+    for out in ("cut", "whole"):
+        process = start(tmp_path / out)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    (cut,), (whole,) = ((tmp_path / out).glob("**/result.yaml") for out in ("cut", "whole"))
+    assert content(cut.parent) == content(whole.parent)
+
+
+def test_a_checkpoint_that_was_cut_or_belongs_to_another_run_counts_as_none(configure, tmp_path):
+    config = configure(max_steps=20)
+    for rubbish in (b"", b"PK\x03\x04half", os.urandom(100)):
+        (tmp_path / CHECKPOINT).write_bytes(rubbish)
+        assert not run(config, tmp_path).reused
+    torch.save({"identity": "another", "stages": {"tuning": None}, "seconds": 0.0}, tmp_path / CHECKPOINT)
+    assert not run(config, tmp_path).reused
+
+
+def test_a_leaky_mixer_is_found_out_and_unranked(configure, planted, tmp_path):
+    result = run(configure("leaky", track_is_published=True), tmp_path).result
+    assert result.unranked[-1] == "the mixer reads the future: output 0 depends on the later input 1"
+    assert result.summary.solved == result.summary.seeds, "it reads the answer, so it must solve"
+
+
+def test_diverged_members_are_recorded_and_count_as_the_budget(configure, planted, tmp_path):
+    result = run(configure("exploding"), tmp_path).result
+    rows = [*result.tuning, *result.members]
+    diverged = [row for row in rows if row.status == "diverged"]
+    assert diverged
+    assert all(row.final_loss is None and row.steps is None for row in diverged)
+    assert result.summary.diverged == sum(row.status == "diverged" for row in result.members)
+
+
+def test_a_mixer_that_vmap_cannot_train_is_looped_and_the_result_says_so(configure, planted, tmp_path):
+    request = EngineRequest("vmap", torch.device("cpu"))
+    environment = run(configure("stubborn", max_steps=20), tmp_path, request=request).result.environment
+    assert environment.engine == "loop"
+    assert str(environment.engine_note).startswith("vmap cannot train this mixer: RuntimeError")
+
+
+@pytest.mark.parametrize(
+    ("mixer", "message"),
+    [
+        ("wrong_shape", r"WrongShape: expected an output of shape \(2, 8, 16\).*found \(2, 8, 1\)"),
+        ("no_module", "expected a torch.nn.Module, found NoModule"),
+    ],
+)
+def test_a_mixer_that_breaks_its_contract_is_refused_before_training(configure, planted, tmp_path, mixer, message):
+    with pytest.raises(PluginError, match=message):
+        run(configure(mixer), tmp_path)
+
+
+def test_options_that_no_signature_holds_are_refused(configure, planted):
+    with pytest.raises(PluginError, match=r"found '\*\*rest'"):
+        configure("optional")
+
+
+def test_a_folder_in_use_is_refused(configure, tmp_path):
+    with exclusive(tmp_path), pytest.raises(BusyError, match="choose another folder with --out"):
+        run(configure(), tmp_path)
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(configure, tmp_path, monkeypatch):
+    config = configure(max_steps=20)
+    import benchbed.run
+
+    def full(path, write):
+        raise StorageError(f"cannot write {path}: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(benchbed.run, "write_atomically", full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            run(config, tmp_path)
+    assert not run(config, tmp_path).reused

@@ -1,0 +1,58 @@
+import pytest
+import yaml
+from strangers import TINY_TRACK
+
+from benchbed.errors import TrackError, UnknownNameError
+from benchbed.registry import find
+from benchbed.tracks import fingerprint, load_track, track_names
+
+
+def test_published_tracks_are_valid_and_their_levels_resolve():
+    assert track_names() == ["lite", "standard"]
+    for name in track_names():
+        track = load_track(name)
+        assert track.name == name
+        for task, levels in track.tasks.items():
+            for level in levels.levels.values():
+                resolved = find("task", task).resolve(level.options)
+                assert resolved == level.options, "a level states every option, so that a new default changes nothing"
+
+
+def test_standard_has_the_papers_scale():
+    track = load_track("standard")
+    assert (track.backbone.dim, track.backbone.mlp_dim, track.backbone.layers) == (128, 512, 1)
+    assert (track.budget.steps, track.budget.tokens_per_step, track.seeds.scoring) == (10_000, 8192, 16)
+    assert [v.options["sparsity"] for v in track.tasks["linear_map"].levels.values()] == [3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"nmae": "x"}, "unknown option 'nmae'; did you mean 'name'"),
+        ({"version": "1"}, "option 'version': expected a valid integer, found '1'"),
+        ({"schema_version": 99}, "option 'schema_version': expected less than or equal to 1"),
+        ({"budget": {"steps": 65, "tokens_per_step": 1, "evaluate_every": 10, "held_out": 1}}, "multiple of"),
+        ({"seeds": {"scoring": 3, "tuning": [2]}}, "expected tuning seeds >= scoring=3"),
+        ({"tasks": {"linear_map": {"default": "x", "levels": {"s": {"options": {}}}}}}, "expected default to be one"),
+    ],
+)
+def test_a_malformed_track_is_one_line(tmp_path, change, message):
+    path = tmp_path / "track.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(TINY_TRACK) | change))
+    with pytest.raises(TrackError, match=message) as caught:
+        load_track(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_track_level_and_missing_file(tiny):
+    with pytest.raises(UnknownNameError, match="unknown track 'lit'; did you mean 'lite'"):
+        load_track("lit")
+    with pytest.raises(UnknownNameError, match="unknown level of 'linear_map' in track 'tiny' 's3'"):
+        tiny.level("linear_map", "s3")
+    with pytest.raises(TrackError, match="cannot read the track"):
+        load_track("nowhere.yaml")
+
+
+def test_fingerprint_does_not_depend_on_the_order_of_keys():
+    assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
+    assert fingerprint({"a": 1, "b": [1, 2]}) != fingerprint({"a": 1, "b": [2, 1]})
