@@ -47,12 +47,22 @@ class EngineName(StrEnum):
 def main() -> None:
     """Run the command line; an error that the user can mend is one line on stderr and exit code 2."""
     try:
-        app()
-    except BenchbedError as error:
-        if _debug:
+        code = app(prog_name="benchbed", standalone_mode=False)
+    except Exception as error:
+        # Typer's own complaints about a command line have a message for users; older releases take the class
+        # from click, newer ones bring their own, so it is known by its method.
+        if _debug or (not isinstance(error, BenchbedError) and not hasattr(error, "format_message")):
             raise
-        print(f"benchbed: {error}", file=sys.stderr)
+        message = str(error) if isinstance(error, BenchbedError) else _usage(error)
+        print(f"benchbed: {message}", file=sys.stderr)
         raise SystemExit(2) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "benchbed"
+    return f"{message} (see `{command} --help`)"
 
 
 def _print_version(wanted: bool) -> None:

@@ -91,28 +91,33 @@ def _live_view(progress: "Progress") -> RenderableType:
     return Group(Text(_heading(progress), style="bold"), table, Text(_standing(progress)))
 
 
-def result_table(result: "Result") -> Table:
+def result_table(result: "Result") -> RenderableType:
     """Everything that a reader asks first about one result."""
     summary, config = result.summary, result.config
-    table = Table(title=_title(result), title_justify="left", show_header=False)
+    low, high = summary.solve_rate_interval
     rows = {
-        "solved": f"{summary.solved} of {summary.seeds} seeds, {_share(summary.solve_rate)} "
-        f"[{_share(summary.solve_rate_interval[0])}, {_share(summary.solve_rate_interval[1])}] (Wilson 95%)",
-        "mean steps": f"{_mean(result)} (95%; budget {config.budget.steps:,})",
+        "mixer options": _options(config.mixer.options) or "none",
+        "task options": _options(config.task.options),
+        "solved": f"{summary.solved} of {summary.seeds} seeds, {summary.solve_rate:.0%} [{low:.0%}, {high:.0%}]",
+        "mean steps": f"{_mean(result)}, budget {config.budget.steps:,}",
         "median steps": _number(summary.median_steps, "not reached"),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
         "plateau end": _number(summary.mean_plateau_end, "never"),
-        "learning rate": f"{result.learning_rate:g} (solved tuning seeds: {_tuning(result)})",
-        "parameters": f"{result.costs.parameters:,}, of them in the mixer {result.costs.mixer_parameters:,}",
+        "learning rate": f"{result.learning_rate:g}",
+        "solved in tuning": _tuning(result),
+        "parameters": f"{result.costs.parameters:,}, {result.costs.mixer_parameters:,} of them in the mixer",
         "FLOPs a token": f"{result.costs.flops_per_token:,.0f} (forward)",
-        "time": f"{_clock(result.seconds)} on {result.environment.device}, engine {result.environment.engine}",
+        "time": _clock(result.seconds),
+        "computed on": f"{result.environment.device}, engine {result.environment.engine}",
+        "engine note": result.environment.engine_note,
+        "ranked": "no: " + "; ".join(result.unranked) if result.unranked else "yes",
     }
-    if result.environment.engine_note:
-        rows["engine"] = result.environment.engine_note
-    rows["ranked"] = "no: " + "; ".join(result.unranked) if result.unranked else "yes"
+    table = Table(show_header=False, caption="intervals: 95%", caption_justify="left")
     for name, value in rows.items():
-        table.add_row(name, Text(value))
-    return table
+        if value is not None:
+            table.add_row(name, Text(value))
+    title = f"{config.mixer.name} on {config.level}, track {config.track.name} {config.track.version}"
+    return Group(Text(title, style="bold"), table)
 
 
 def comparison_table(results: Sequence["Result"]) -> Table:
@@ -144,15 +149,13 @@ def listing_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _title(result: "Result") -> str:
-    config = result.config
-    options = "".join(f" {name}={value}" for name, value in config.task.options.items())
-    return f"{_mixer(result)} on {config.level} ({options.strip()}), track {config.track.name} {config.track.version}"
-
-
 def _mixer(result: "Result") -> str:
-    options = ", ".join(f"{name}={value}" for name, value in result.config.mixer.options.items())
+    options = _options(result.config.mixer.options)
     return f"{result.config.mixer.name}({options})" if options else result.config.mixer.name
+
+
+def _options(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def _mean(result: "Result") -> str:
@@ -174,7 +177,7 @@ def _tuning(result: "Result") -> str:
     parts = []
     for rate in result.config.optimiser.learning_rates:
         rows = [row for row in result.tuning if row.learning_rate == rate]
-        parts.append(f"{rate:g}: {sum(row.status == 'solved' for row in rows)}/{len(rows)}")
+        parts.append(f"{sum(row.status == 'solved' for row in rows)}/{len(rows)} at {rate:g}")
     return ", ".join(parts)
 
 
@@ -184,10 +187,6 @@ def _seed(steps: int | None, status: str) -> str:
 
 def _number(value: float | None, missing: str) -> str:
     return missing if value is None else f"{value:,.0f}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.0f}%"
 
 
 def _clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from benchbed.ensemble import EngineSettings, Ensemble, why_not_vmap
+from benchbed.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
 from benchbed.group import Group
 from benchbed.recipe import make_recipe
 from benchbed.registry import plugins
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 NAMES = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
 
 
-def train(recipe, members, engine="loop", **settings):
+def train(recipe, members, engine: Engine = "loop", **settings):
     ensemble = Ensemble(recipe, members, EngineSettings(engine, CPU, **settings))
     return ensemble.train(lambda _: None)
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchbed.errors import OptionError
-from benchbed.tasks.linear_map import LinearMap
+from benchbed.registry import find
+
+LinearMap = find("task", "linear_map").load()
 
 
 def make(seed=0, **options):

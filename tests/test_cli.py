@@ -1,0 +1,198 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchbed.cli import main
+
+HEAVY = {"torch", "timm", "scipy", "matplotlib", "numpy"}
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys, tmp_path):
+    """Call the command line in this process, in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["benchbed", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def small(tiny_path):
+    """Arguments of a run of a second."""
+    return ("run", "-t", "linear_map", "--track", tiny_path, "--max-steps", 20, "--device", "cpu")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["list", "tasks"], ["list", "tracks"], ["run", "--help"]]
+)
+def test_help_and_listings_import_nothing_heavy(arguments, planted_site):
+    script = f"""
+import sys
+from benchbed.cli import main
+sys.argv = ["benchbed", *{arguments!r}]
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0
+print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
+"""
+    environment = os.environ | {"PYTHONPATH": str(planted_site)}
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert process.stderr == "[]\n"
+    assert process.stdout
+
+
+def test_listings(cli, planted):
+    code, out, _ = cli("list", "mixers", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0
+    assert rows["multi_head_attention"]["distribution"] == "benchbed"
+    assert rows["planted:leaky"] == {
+        "name": "planted:leaky",
+        "distribution": "planted",
+        "version": "1.0",
+        "description": "Reads the next token.",
+    }
+    assert "linear_map@s7" in cli("list", "tracks")[1]
+    assert json.loads(cli("list", "tasks", "--json")[1])[0]["name"] == "linear_map"
+
+
+def test_run_show_plot(cli, small, tmp_path):
+    code, out, err = cli(*small, "-m", "multi_head_attention", "-m", "mlp_mixer", "--out", "results")
+    assert (code, err) == (0, "")
+    assert out.count("steps by seed") == 2
+    assert "multi_head_attention on linear_map@s1, tuning: step 10 of 20" in out
+    assert "unranked: the track is a file" in out
+    assert "ratio to" in out
+    folders = sorted((tmp_path / "results").glob("tiny/linear_map@s1/*"))
+    assert [folder.name.rpartition("-")[0] for folder in folders] == ["mlp_mixer", "multi_head_attention"]
+
+    code, shown, _ = cli("show", folders[1])
+    assert code == 0
+    assert shown.strip() in out
+    assert json.loads(cli("show", folders[1] / "result.yaml", "--json")[1])["config"]["mixer"]["options"] == {
+        "heads": 8
+    }
+    for ending, magic in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        code, out, err = cli("plot", *folders, "-o", f"curves.{ending}")
+        assert (code, err) == (0, "")
+        assert (tmp_path / f"curves.{ending}").read_bytes().startswith(magic)
+
+    code, out, _ = cli(*small, "-m", "mlp_mixer", "--out", "results")
+    assert "finished before" in out
+    assert "tuning: step" not in out
+
+
+def test_json_prints_json_and_nothing_else(cli, small):
+    code, out, err = cli(*small, "-m", "mlp_mixer", "--json")
+    assert code == 0
+    (result,) = json.loads(out)
+    assert result["summary"]["seeds"] == 3
+    assert "tuning: step" in err
+
+
+def test_the_track_is_chosen_and_explained(cli, monkeypatch):
+    code, _, err = cli("run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--seeds", 0)
+    assert code == 2
+    assert err == "benchbed: --seeds: expected 1 to 1000, found 0\n"
+    _, out, _ = cli("run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--seeds", 0)
+    assert out == "track lite, because the device is cpu, not CUDA; choose another with --track\n"
+
+
+RUN = ["run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--track", "lite"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "-m", "mlp_mixr", *RUN[3:]], "unknown mixer 'mlp_mixr'; did you mean 'mlp_mixer'"),
+        (["run", "-m", "mlp_mixer", "-t", "linear_mop"], "unknown task 'linear_mop'; did you mean 'linear_map'"),
+        ([*RUN[:4], "linear_map@s4", *RUN[5:]], "unknown level of 'linear_map' in track 'lite' 's4'"),
+        ([*RUN[:-1], "lit"], "unknown track 'lit'; did you mean 'lite'"),
+        ([*RUN, "--mixer-option", "expanson=2"], "unknown option 'expanson'; did you mean 'expansion'"),
+        ([*RUN, "--mixer-option", "expansion=two"], "option 'expansion': expected a valid integer"),
+        ([*RUN, "--mixer-option", "expansion=0"], "expected greater than or equal to 1, found '0'"),
+        ([*RUN, "--mixer-option", "expansion"], "--mixer-option: expected key=value, found 'expansion'"),
+        ([*RUN, "--task-option", "sparsity=8"], "expected sparsity < state_size, found both 8"),
+        ([*RUN, "--task-option", "sparsity=9"], "expected sparsity <= state_size"),
+        ([*RUN, "--task-option", "sparsity=0"], "expected greater than or equal to 1, found '0'"),
+        ([*RUN, "--task-option", "sparse=2"], "unknown option 'sparse'; did you mean 'sparsity'"),
+        ([*RUN, "--max-steps", "110"], "--max-steps: expected steps to be a multiple of evaluate_every=25"),
+        ([*RUN, "--max-steps", "ten"], "--max-steps"),
+        ([*RUN, "--seeds", "2000"], "--seeds: expected 1 to 1000, found 2000"),
+        ([*RUN, "-m", "mlp_mixer"], "--mixer: expected different mixers, found mlp_mixer, mlp_mixer"),
+        ([*RUN, "--device", "cuda:7"], "--device cuda:7: expected a device that this machine has"),
+        ([*RUN, "--device", "abacus"], "--device abacus: expected a device that this machine has"),
+        ([*RUN, "--engine", "fast"], "'fast'"),
+        (["run", "-t", "linear_map"], "Missing option '--mixer'"),
+        (["run", "--mixr", "x"], "--mixr"),
+        (["list", "mixer"], "'mixers', 'tasks', 'tracks'"),
+        (["show", "nowhere"], "no result at nowhere"),
+        (["plot", "nowhere", "-o", "x.png"], "no result at nowhere"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(cli, arguments, message):
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert message in err
+    assert err.startswith("benchbed: ")
+    assert err.count("\n") == 1
+
+
+def test_an_option_that_one_of_several_mixers_does_not_have(cli):
+    code, _, err = cli(*RUN, "-m", "multi_head_attention", "--mixer-option", "heads=4")
+    assert code == 2
+    assert "mixer 'mlp_mixer': unknown option 'heads'" in err
+
+
+def test_debug_shows_the_traceback(monkeypatch, cli):
+    monkeypatch.setattr(sys, "argv", ["benchbed", "--debug", "show", "nowhere"])
+    with pytest.raises(Exception, match="no result at nowhere"):
+        main()
+    assert cli("show", "nowhere")[0] == 2, "--debug holds for one call"
+
+
+def test_ctrl_c_says_how_to_go_on(cli, small, monkeypatch):
+    import benchbed.run
+
+    monkeypatch.setattr(
+        benchbed.run.Ensemble, "train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt), raising=True
+    )
+    code, _, err = cli(*small, "-m", "mlp_mixer")
+    assert code == 130
+    assert "the same command goes on from here" in err
+
+
+def test_a_folder_that_cannot_be_written(cli, small, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = cli(*small, "-m", "mlp_mixer", "--out", "file")
+    assert code == 2
+    assert "cannot write to file/tiny/linear_map@s1" in err
+    assert err.count("\n") == 1
+
+
+def test_plot_refuses_other_endings_and_mixed_levels(cli, small, tmp_path):
+    cli(*small, "-m", "mlp_mixer", "--out", "results")
+    cli(*small, "-m", "mlp_mixer", "--out", "results", "--task-option", "sparsity=2")
+    folders = [path.parent for path in tmp_path.glob("results/**/result.yaml")]
+    assert len(folders) == 2
+    assert "expected results of one level and track" in cli("plot", *folders, "-o", "x.png")[2]
+    assert "expected a file ending in .png or .svg" in cli("plot", folders[0], "-o", "x.gif")[2]
+
+
+def test_python_m_benchbed_and_version():
+    process = subprocess.run([sys.executable, "-m", "benchbed", "--version"], capture_output=True, text=True)
+    assert process.stdout == "benchbed 0.1.0\n"

@@ -1,0 +1,51 @@
+"""The README's commands work, and what it shows is what was published."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+
+
+def commands(path):
+    """Every line of the shell blocks of a document."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line and not line.startswith("#")]
+
+
+def cut_down(command):
+    """The same command with a budget of seconds."""
+    if "benchbed run" in command:
+        return f"{command} --max-steps 50 --seeds 2 --device cpu"
+    return command
+
+
+def test_installation_is_what_ci_runs():
+    """`.ci/run` takes the install, test and main commands from here, in a fresh environment."""
+    lines = commands(ROOT / "README.md")
+    assert lines[0] == "pip install . && benchbed run --mixer mlp_mixer --task linear_map"
+    assert 'pip install -e ".[dev]" && pytest' in lines
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "grep -m1 '^pip install -e' README.md" in script
+    assert "grep -m1 '^pip install \\. &&' README.md" in script
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
+def test_every_command_runs(path, tmp_path):
+    for name in ("benchmarks", "mixers", "tests", "pyproject.toml"):
+        source, target = ROOT / name, tmp_path / name
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    run = [cut_down(re.sub(r"^pip install \S+ && ", "", line)) for line in commands(path)]
+    ours = [line for line in run if line.startswith("benchbed")]
+    assert ours
+    for line in ours:
+        process = subprocess.run(line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert process.returncode == 0, f"{line}\n{process.stdout}\n{process.stderr}"
