@@ -86,7 +86,7 @@ def _live_view(progress: "Progress") -> RenderableType:
         for t in progress.trajectories:
             if t.member.learning_rate == rate:
                 mark, colour = _MARKS[t.status]
-                cells.append(f"{t.member.seed}{mark}{t.steps_to_solve or t.step}  ", style=colour)
+                cells.append(f"{t.member.seed}: {mark}{t.steps_to_solve or t.step}   ", style=colour)
         table.add_row(f"rate {rate:g}", cells)
     return Group(Text(_heading(progress), style="bold"), table, Text(_standing(progress)))
 
@@ -112,7 +112,11 @@ def result_table(result: "Result") -> RenderableType:
         "engine note": result.environment.engine_note,
         "ranked": "no: " + "; ".join(result.unranked) if result.unranked else "yes",
     }
-    table = Table(show_header=False, caption="intervals: 95%", caption_justify="left")
+    table = Table(
+        show_header=False,
+        caption="95% intervals: Wilson for the rate, Student's t for the mean",
+        caption_justify="left",
+    )
     for name, value in rows.items():
         if value is not None:
             table.add_row(name, Text(value))

@@ -1,7 +1,7 @@
 """One run: tune the learning rate, train the scoring seeds, write the result; or go on where it was stopped."""
 
-import pickle
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -195,10 +195,11 @@ class _Checkpoint:
         self.seconds = 0.0
         """Wall time of earlier processes."""
         try:
-            stored = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            with warnings.catch_warnings(action="ignore"):
+                stored = torch.load(path, weights_only=True)
+        except Exception:  # rubbish makes the unpickler raise, and warn of, whatever its bytes happen to mean
             return
-        if stored.get("identity") == identity:
+        if isinstance(stored, dict) and stored.get("identity") == identity:
             self.stages, self.seconds = stored["stages"], stored["seconds"]
 
     def due(self) -> bool:

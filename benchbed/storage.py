@@ -1,6 +1,7 @@
 """Files that are either whole or absent: strict YAML, atomic writes, one writer a folder."""
 
 import contextlib
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -86,20 +87,23 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         StorageError: the file cannot be written; the old one is untouched.
     """
+    # Writers of archives report a full disk each in a way of their own; into memory they write without a fault.
+    content = io.BytesIO()
+    write(content)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            write(file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         raise StorageError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose another folder with --out, "
-            "then run the same command again: it goes on from its last checkpoint"
+            f"cannot write {path}: {error.strerror or error}; free space and give the same command again "
+            "(a run goes on from its last checkpoint), or choose another folder"
         ) from error
     finally:
         if temporary is not None:

@@ -11,7 +11,8 @@ class LinearAttention(MultiHeadAttention):
 
     Multi-head attention whose weights are products of feature maps, normalised over the tokens seen so far.
     Computed in the masked quadratic form, which equals the paper's recurrence and costs less at these lengths.
-    Differs from the paper: no biases. Cost a token: 4 D^2 + 2 T D multiply-adds, 4 D^2 parameters.
+    Differs from the paper: no biases; the normaliser is kept above 1e-6.
+    Cost a token: 4 D^2 + 2 T D multiply-adds, 4 D^2 parameters. Arguments are those of `multi_head_attention`.
     """
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:

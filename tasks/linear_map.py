@@ -25,8 +25,8 @@ class LinearMap:
 
     Args:
         generator: draws A.
-        state_size: S, bits in a state.
-        sparsity: s, inputs that each output depends on.
+        state_size: S, bits in a state; at least 2, because with one bit the only row is the full one.
+        sparsity: s, inputs that each output depends on; less than S.
 
     Raises:
         OptionError: no such map exists, or it could be solved without finding any pattern.
@@ -73,15 +73,10 @@ def _refuse_impossible(state_size: int, sparsity: int) -> None:
             f"output the same parity, so that copying the previous token scores {1 - 0.5 / state_size:.3f} "
             "without finding a pattern"
         )
-    if math.comb(state_size, sparsity) < state_size:
-        raise OptionError(
-            f"linear_map: expected at least state_size={state_size} distinct rows with {sparsity} ones, found only "
-            f"{math.comb(state_size, sparsity)}; change sparsity or state_size"
-        )
 
 
 def _distinct_rows(state_size: int, sparsity: int, generator: Generator) -> Tensor:
-    """Rejection sampling: draw whole matrices' worth of rows, keep the first S that differ."""
+    """Rejection sampling: draw rows until S of them differ; for 1 <= s < S there are C(S, s) >= S to draw."""
     rows: dict[tuple[int, ...], None] = {}
     while len(rows) < state_size:
         chosen = torch.rand(state_size, generator=generator).topk(sparsity).indices

@@ -128,6 +128,7 @@ RUN = ["run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--track
         ([*RUN, "--task-option", "sparsity=8"], "expected sparsity < state_size, found both 8"),
         ([*RUN, "--task-option", "sparsity=9"], "expected sparsity <= state_size"),
         ([*RUN, "--task-option", "sparsity=0"], "expected greater than or equal to 1, found '0'"),
+        ([*RUN, "--task-option", "state_size=1"], "expected greater than or equal to 2, found '1'"),
         ([*RUN, "--task-option", "sparse=2"], "unknown option 'sparse'; did you mean 'sparsity'"),
         ([*RUN, "--max-steps", "110"], "--max-steps: expected steps to be a multiple of evaluate_every=25"),
         ([*RUN, "--max-steps", "ten"], "--max-steps"),

@@ -61,6 +61,14 @@ def test_impossible_options_are_refused_with_the_reason(options, message):
         make(**options)
 
 
+@given(st.integers(2, 12), st.data())
+def test_every_other_setting_has_enough_distinct_rows(state_size, data):
+    """Why nothing else needs to be refused."""
+    sparsity = data.draw(st.integers(1, state_size - 1))
+    assert math.comb(state_size, sparsity) >= state_size
+    assert len(make(0, state_size=state_size, sparsity=sparsity).matrix.unique(dim=0)) == state_size
+
+
 def test_copying_the_previous_token_nearly_solves_a_dense_map():
     """The reason for the refusal, measured on data."""
     state = torch.randint(0, 2, (50_000, 8), generator=torch.Generator().manual_seed(0))

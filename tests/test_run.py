@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.errors import BusyError, PluginError, StorageError
+from benchbed.errors import BusyError, PluginError, ResultError
 from benchbed.results import RESULT, load_history, load_result, run_folder
 from benchbed.run import CHECKPOINT, EngineRequest, execute
 from benchbed.storage import exclusive
@@ -65,6 +65,15 @@ def test_the_criterion_is_met_where_the_result_says_so(configure, tmp_path):
         met = (accuracy >= 0.99).all(axis=1)
         confirmed = met[:-1] & met[1:]
         assert row.steps == (int(history.steps[confirmed.argmax()]) if confirmed.any() else None)
+
+
+@pytest.mark.parametrize("text", ["", "schema_version: 1\n", "a: [1"])
+def test_a_half_written_result_stops_a_run_and_fresh_replaces_it(configure, tmp_path, text):
+    (tmp_path / RESULT).write_text(text)
+    with pytest.raises(ResultError, match="run it again with --fresh"):
+        run(configure(max_steps=20), tmp_path)
+    run(configure(max_steps=20), tmp_path, fresh=True)
+    assert run(configure(max_steps=20), tmp_path).reused
 
 
 def test_a_finished_run_is_not_repeated_unless_fresh(configure, tmp_path):
@@ -171,7 +180,7 @@ def test_kill_9_at_any_moment_loses_nothing_but_time(tiny_path, tmp_path):
 
 def test_a_checkpoint_that_was_cut_or_belongs_to_another_run_counts_as_none(configure, tmp_path):
     config = configure(max_steps=20)
-    for rubbish in (b"", b"PK\x03\x04half", os.urandom(100)):
+    for rubbish in (b"", b"PK\x03\x04half", b"\x80\x07rubbish", b"I1\n.", b"(lp0\n"):
         (tmp_path / CHECKPOINT).write_bytes(rubbish)
         assert not run(config, tmp_path).reused
     torch.save({"identity": "another", "stages": {"tuning": None}, "seconds": 0.0}, tmp_path / CHECKPOINT)
@@ -222,15 +231,20 @@ def test_a_folder_in_use_is_refused(configure, tmp_path):
         run(configure(), tmp_path)
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(configure, tmp_path, monkeypatch):
-    config = configure(max_steps=20)
-    import benchbed.run
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit on a file's size is POSIX")
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(tiny_path, tmp_path):
+    command = [sys.executable, "-m", "benchbed", "run", "-m", "multi_head_attention", "-t", "linear_map"]
+    command += ["--track", str(tiny_path), "--max-steps", "20", "--device", "cpu", "--out", str(tmp_path / "out")]
 
-    def full(path, write):
-        raise StorageError(f"cannot write {path}: No space left on device")
+    def limit():
+        import resource
 
-    with monkeypatch.context() as patch:
-        patch.setattr(benchbed.run, "write_atomically", full)
-        with pytest.raises(StorageError, match="No space left on device"):
-            run(config, tmp_path)
-    assert not run(config, tmp_path).reused
+        # Enough for the lock, too little for a checkpoint.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    full = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+    assert full.returncode == 2
+    assert "cannot write" in full.stderr
+    assert "give the same command again" in full.stderr
+    assert full.stderr.count("\n") == 1
+    assert subprocess.run(command, capture_output=True).returncode == 0

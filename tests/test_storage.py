@@ -1,4 +1,3 @@
-import errno
 import subprocess
 import sys
 
@@ -6,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchbed.errors import BusyError, StorageError
+from benchbed.errors import BusyError
 from benchbed.storage import YamlError, dump_yaml, exclusive, load_yaml, write_atomically
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -33,16 +32,36 @@ def test_yaml_that_reads_differently_from_what_it_looks_like_is_refused(text, me
         load_yaml(text)
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+from benchbed.storage import write_atomically
+from benchbed.errors import StorageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomically(Path(sys.argv[1]), lambda file: file.write(bytes(2000)))
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit on a file's size is POSIX")
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    """The kernel refuses to write more than a thousand bytes, as it does on a full disk."""
     path = tmp_path / "result.yaml"
     path.write_text("old")
+    process = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
+    assert process.stderr == ""
+    assert process.stdout.startswith(f"cannot write {path}: File too large; free space")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
-    def full(file):
-        file.write(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(StorageError, match=r"cannot write .*result\.yaml: No space left on device; free space"):
-        write_atomically(path, full)
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "result.yaml"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        write_atomically(path, lambda file: 1 / 0)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

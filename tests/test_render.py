@@ -1,0 +1,63 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from benchbed.render import Reporter, comparison_table
+from benchbed.run import Progress
+from benchbed.trajectory import Evaluation, Member, Trajectory
+
+
+@pytest.fixture
+def progress(configure):
+    def member(seed, solved, finite=True, rate=0.01):
+        found = Trajectory(Member(seed, rate), 60)
+        for number, met in enumerate(solved, start=1):
+            found.evaluations.append(Evaluation(10 * number, [0.5, 0.7], [1.0, 1.0], met, finite))
+        return found
+
+    members = [member(0, [True, True]), member(1, [False, False]), member(2, [False], finite=False)]
+    return Progress(configure(), "scoring", members, 0.693, 123.0, 95.0)
+
+
+def test_a_terminal_shows_which_seeds_solved_and_the_time_left(progress):
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    reporter = Reporter(console)
+    with reporter.watching():
+        reporter.observe(progress)
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "multi_head_attention on linear_map@s1, scoring" in shown
+    assert "rate 0.01  0: ✓10   1: …20   2: !10" in shown
+    assert "step 20 of 60; 1 solved, 1 training, 1 diverged of 3; loss 0.600 (chance 0.693)" in shown
+    assert "123 steps/s" in shown
+    assert "1:35" in shown
+
+
+def test_elsewhere_a_line_now_and_then(progress):
+    console = Console(file=io.StringIO(), width=60)
+    reporter = Reporter(console)
+    with reporter.watching():
+        for _ in range(20):
+            reporter.observe(progress)
+    lines = console.file.getvalue().splitlines()  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(lines) == 1, "one line a stage within five seconds, however narrow the output"
+    assert lines[0].startswith("multi_head_attention on linear_map@s1, scoring: step 20 of 60")
+
+
+def test_a_ratio_with_censored_seeds_is_a_bound(configure, tmp_path):
+    import torch
+
+    from benchbed.run import EngineRequest, execute
+
+    request = EngineRequest("loop", torch.device("cpu"))
+    solved = execute(configure(), tmp_path / "a", request, lambda _: None).result
+    unsolved = execute(configure("softmax_attention", max_steps=20), tmp_path / "b", request, lambda _: None).result
+    assert solved.summary.solved == 3
+    assert unsolved.summary.solved < 3
+    console = Console(file=io.StringIO(), width=120)
+    console.print(comparison_table([solved, solved]), comparison_table([solved, unsolved]))
+    console.print(comparison_table([unsolved, solved]), comparison_table([unsolved, unsolved]))
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    ratio = unsolved.summary.mean_steps / solved.summary.mean_steps
+    for cell in (" 1.00 ", f"> {ratio:.2f}", f"< {1 / ratio:.2f}", "~ 1.00"):
+        assert cell in shown
