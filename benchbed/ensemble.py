@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from benchbed.forward import Forward
 from benchbed.group import Group
 from benchbed.recipe import Recipe
 from benchbed.trajectory import Evaluation, Member, Trajectory
@@ -104,6 +105,7 @@ class Ensemble:
     def _make_groups(self) -> Iterator[Group]:
         unfinished = [m for m, t in self.trajectories.items() if t.status == "training"]
         vectorise = self._settings.engine == "vmap"
+        losses = self._compiled_losses(vectorise) if self._settings.compiled else None
         for members in self._together(unfinished) if vectorise else ([m] for m in unfinished):
             step = self.trajectories[members[0]].step
             group = Group(
@@ -111,12 +113,18 @@ class Ensemble:
                 members,
                 self._settings.device,
                 vectorise=vectorise,
-                compiled=self._settings.compiled,
+                losses=losses,
                 step=step,
             )
             if step:
                 group.restore([self._snapshots[m] for m in members])
             yield group
+
+    def _compiled_losses(self, vectorise: bool) -> Callable[..., Tensor]:
+        """One compiled function for all groups; compiled by each for itself, it would be compiled over and over."""
+        task = self._recipe.make_task(0)
+        template = self._recipe.make_model(0, task).to(self._settings.device)
+        return torch.compile(Forward(template, vectorise=vectorise).token_losses)
 
     def _together(self, members: list[Member]) -> Iterator[list[Member]]:
         """Members that have come equally far."""

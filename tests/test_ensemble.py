@@ -147,11 +147,12 @@ def test_layers_of_a_level_are_built(configure):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["loop", "vmap"])
 @pytest.mark.filterwarnings("default")
-def test_compiled_equals_eager(configure, engine):
+def test_compiled_equals_eager_and_is_compiled_once(configure, engine):
     recipe, _ = make_recipe(configure(max_steps=30))
-    compiled = train(recipe, members([0, 1]), engine, compiled=True)
-    eager = train(recipe, members([0, 1]), engine)
-    assert_close(compiled, eager, tolerance=1e-3)
+    torch._dynamo.reset()
+    compiled = train(recipe, members(range(4)), engine, compiled=True)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert_close(compiled, train(recipe, members(range(4)), engine), tolerance=1e-3)
 
 
 @pytest.mark.gpu

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from benchbed.optimiser import RowAdamW
+from benchbed.tracks import Optimiser
 
 
 @pytest.mark.parametrize("warmup", [0, 4])
@@ -10,8 +11,8 @@ def test_every_row_moves_as_torchs_adamw_moves_it(warmup):
     rates = [3e-4, 1e-3, 3e-2]
     start = torch.randn(3, 50)
     gradients = torch.randn(20, 3, 50)
-    weights = start.clone().requires_grad_()
-    ours = RowAdamW(weights, torch.tensor(rates)[:, None], betas=(0.9, 0.99), weight_decay=0.1, warmup_steps=warmup)
+    settings = Optimiser(learning_rates=rates, betas=[0.9, 0.99], weight_decay=0.1, warmup_steps=warmup)
+    ours = RowAdamW(start.clone(), torch.tensor(rates)[:, None], settings)
     for number, gradient in enumerate(gradients, start=1):
         ours.step(gradient, number)
     for row, rate in enumerate(rates):
@@ -21,16 +22,15 @@ def test_every_row_moves_as_torchs_adamw_moves_it(warmup):
             theirs.param_groups[0]["lr"] = rate * min(1, number / max(1, warmup))
             parameter.grad = gradient[row]
             theirs.step()
-        assert torch.allclose(weights[row], parameter, atol=1e-6)
+        assert torch.allclose(ours.weights[row], parameter, atol=1e-6)
 
 
 def test_dropping_rows_leaves_the_others_bit_for_bit():
-    torch.manual_seed(0)
+    settings = Optimiser(learning_rates=[0.01], betas=[0.9, 0.999], weight_decay=0.01, warmup_steps=0)
 
     def fresh():
         torch.manual_seed(1)
-        settings = {"betas": (0.9, 0.999), "weight_decay": 0.01, "warmup_steps": 0}
-        return RowAdamW(torch.randn(3, 9).requires_grad_(), torch.full((3, 1), 0.01), **settings)
+        return RowAdamW(torch.randn(3, 9), torch.full((3, 1), 0.01), settings)
 
     whole, dropped = fresh(), fresh()
     gradients = torch.randn(6, 3, 9)

@@ -27,6 +27,7 @@ ORDER = [
     "optimiser",
     "backbone",
     "recipe",
+    "forward",
     "group",
     "ensemble",
     "results",
