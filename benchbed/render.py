@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -126,17 +127,17 @@ def result_table(result: "Result") -> RenderableType:
 
 def comparison_table(results: Sequence["Result"]) -> Table:
     """Several results against the first."""
-    first = results[0]
-    table = Table(title=f"{first.config.level}, track {first.config.track.name}", title_justify="left")
-    columns = ("mixer", "solved", "mean steps [95%]", f"ratio to {first.config.mixer.name}", "median", "rate")
-    for column in columns:
+    first = results[0].config
+    title = f"{first.level}, track {first.track.name} {first.track.version}; ratio to {first.mixer.name}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for column in ("mixer", "solved", "mean steps [95%]", "ratio", "median", "rate"):
         table.add_column(column, justify="left" if column == "mixer" else "right", overflow="fold")
     for result in results:
         table.add_row(
-            _mixer(result),
+            result.config.mixer.name,
             f"{result.summary.solved}/{result.summary.seeds}",
             _mean(result),
-            _ratio(result, first),
+            _ratio(result, results[0]),
             _number(result.summary.median_steps, "not reached"),
             f"{result.learning_rate:g}",
         )
@@ -151,11 +152,6 @@ def listing_table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     return table
-
-
-def _mixer(result: "Result") -> str:
-    options = _options(result.config.mixer.options)
-    return f"{result.config.mixer.name}({options})" if options else result.config.mixer.name
 
 
 def _options(options: dict[str, Any]) -> str:
