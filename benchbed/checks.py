@@ -1,16 +1,79 @@
-"""Conformance: what a mixer must satisfy before its score means anything."""
+"""Conformance: what a mixer must satisfy before its score means anything, in seconds and without training.
 
-from collections.abc import Callable
+`conformance(MyMixer)` gives one finding a check; `conformance_tests(MyMixer)` gives one pytest test a check:
+
+    from benchbed.checks import conformance_tests
+    from my_package import MyMixer
+
+    test_my_mixer = conformance_tests(MyMixer)
+
+No check proves innocence: a mixer that cheats on a condition that nobody tries is not found out.
+"""
+
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
+from benchbed.causality import batch_leak, future_leak, randomise, situations
 from benchbed.errors import PluginError
+from benchbed.options import options_model
 from benchbed.seeding import seeded_globally
 
-__all__ = ["check_output", "future_leak"]
+__all__ = ["CHECKS", "LEAK_CHECKS", "Finding", "Subject", "check_output", "conformance", "conformance_tests"]
 
-_DRAWS = 3
+Status = Literal["passed", "failed", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found out."""
+
+    check: str
+    status: Status
+    message: str
+    """Empty where it passed."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A mixer under test."""
+
+    mixer: Callable[..., nn.Module]
+    options: dict[str, Any] = field(default_factory=dict)
+    dim: int = 64
+    length: int = 16
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Further widths and lengths that it must work at: those of the tracks."""
+
+    def build(self, dim: int | None = None, length: int | None = None, **changes: Any) -> nn.Module:
+        """One mixer; the same call gives the same weights."""
+        with seeded_globally(0, "weights"):
+            return self.mixer(dim or self.dim, length or self.length, **{**self.options, **changes})
+
+    def randomised(self) -> nn.Module:
+        """In float64, with every parameter drawn anew, in eval() mode."""
+        return randomise(self.build().double().eval(), torch.Generator().manual_seed(0))
+
+    def input(self, batch: int = 3, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Normal numbers `(batch, length, dim)`."""
+        generator = torch.Generator().manual_seed(1)
+        return scale * torch.randn(batch, self.length, self.dim, generator=generator, dtype=dtype)
+
+
+class Note(str):
+    """Worth knowing and no fault."""
+
+    __slots__ = ()
+
+
+Check = Callable[[Subject], str | None]
+"""Says what is wrong, or None; a `Note` is no fault."""
 
 
 def check_output(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> None:
@@ -34,52 +97,203 @@ def check_output(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> 
         )
 
 
-def future_leak(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> str | None:
-    """Say which output depends on which later input, or None if no such pair was found.
-
-    Every parameter is drawn anew, so that gates which start at zero hide nothing; in float64, where a true
-    dependence stands out from rounding. Two ways: gradients, and outputs that move when later inputs do.
-
-    Args:
-        make_mixer: builds a mixer.
-        dim: width D.
-        length: tokens T.
-    """
-    random = torch.Generator().manual_seed(0)
-    for _ in range(_DRAWS):
-        mixer = make_mixer().double().eval()
-        for parameter in mixer.parameters():
-            with torch.no_grad():
-                parameter.copy_(0.3 * torch.randn(parameter.shape, generator=random, dtype=torch.float64))
-        x = torch.randn(2, length, dim, generator=random, dtype=torch.float64)
-        for matrix in (_gradients(mixer, x), _movements(mixer, x, random)):
-            largest = matrix.max().clamp_min(1e-12)
-            pairs = (matrix.triu(1) > 1e-9 * largest).nonzero()
-            if len(pairs):
-                output, later = pairs[0].tolist()
-                return f"output {output} depends on the later input {later}"
+def _shapes(subject: Subject) -> str | None:
+    for dim, length in {(subject.dim, subject.length), *subject.sizes}:
+        check_output(lambda dim=dim, length=length: subject.build(dim, length), dim, length)
     return None
 
 
-def _gradients(mixer: nn.Module, x: Tensor) -> Tensor:
-    """`(T, T)`: largest gradient of output t (row) with respect to input s (column)."""
-    x = x.clone().requires_grad_()
-    y = mixer(x)
-    weights = torch.randn(y.shape[-1], generator=torch.Generator().manual_seed(1), dtype=y.dtype)
-    rows = []
-    for t in range(y.shape[1]):
-        (gradient,) = torch.autograd.grad((y[:, t] @ weights).sum(), x, retain_graph=True, materialize_grads=True)
-        rows.append(gradient.abs().amax(dim=(0, 2)))
-    return torch.stack(rows)
+def _no_future(subject: Subject) -> str | None:
+    found = (future_leak(subject.build, subject.dim, situation) for situation in situations(subject.length))
+    return next((leak for leak in found if leak), None)
 
 
-@torch.no_grad()
-def _movements(mixer: nn.Module, x: Tensor, random: torch.Generator) -> Tensor:
-    """`(T, T)`: how far output t moves when input s is replaced."""
-    before = mixer(x)
-    columns = []
-    for s in range(x.shape[1]):
-        moved = x.clone()
-        moved[:, s] = torch.randn(moved[:, s].shape, generator=random, dtype=x.dtype)
-        columns.append((mixer(moved) - before).abs().amax(dim=(0, 2)))
-    return torch.stack(columns, dim=1)
+def _no_neighbours(subject: Subject) -> str | None:
+    tried = (s for s in situations(subject.length) if s.batch > 1)
+    found = (batch_leak(subject.build, subject.dim, situation) for situation in tried)
+    return next((leak for leak in found if leak), None)
+
+
+def _no_state(subject: Subject) -> str | None:
+    for mode in (False, True):
+        mixer, x = subject.randomised().train(mode), subject.input()
+        before = {name: tensor.clone() for name, tensor in mixer.state_dict().items()}
+        first = mixer(x).detach()
+        mixer(subject.input(batch=5, scale=2.0))
+        for name, tensor in mixer.state_dict().items():
+            if name not in before:
+                return f"{name} was made in forward; make every parameter and buffer in __init__"
+            if not torch.equal(tensor, before[name]):
+                return f"forward changes {name} in {'train' if mode else 'eval'}() mode; keep nothing between calls"
+        if not torch.equal(mixer(x).detach(), first):
+            name = "train" if mode else "eval"
+            return f"the same input gives another output after a call in between, in {name}() mode"
+    return None
+
+
+def _no_randomness(subject: Subject) -> str | None:
+    for mode in (False, True):
+        mixer, x = subject.randomised().train(mode), subject.input()
+        states = torch.get_rng_state(), random.getstate()
+        mixer(x)
+        if not torch.equal(torch.get_rng_state(), states[0]) or random.getstate() != states[1]:
+            return (
+                f"forward draws random numbers in {'train' if mode else 'eval'}() mode; results could not be repeated"
+            )
+    return None
+
+
+def _input_unchanged(subject: Subject) -> str | None:
+    mixer, x = subject.randomised(), subject.input()
+    kept = x.clone()
+    with torch.no_grad():
+        mixer(x)
+    return None if torch.equal(x, kept) else "forward changes its input in place; the residual stream is shared"
+
+
+def _gradients(subject: Subject) -> str | None:
+    mixer = subject.randomised()
+    declared = dict(mixer.named_parameters())
+    (mixer(subject.input()) * subject.input(scale=0.5)).sum().backward()
+    for name, parameter in mixer.named_parameters():
+        if name not in declared:
+            return f"parameter {name} was made in forward, where no optimiser knows of it"
+        if not parameter.requires_grad:
+            continue
+        if parameter.grad is None or not parameter.grad.any():
+            return f"parameter {name} gets no gradient; leave it out, or use it"
+        if not parameter.grad.isfinite().all():
+            return f"parameter {name} gets a gradient that is not finite"
+    return None
+
+
+def _finite(subject: Subject) -> str | None:
+    for scale in (0.0, 1.0, 1e3):
+        x = subject.input(scale=scale, dtype=torch.float32).requires_grad_()
+        y = subject.build()(x)
+        if not y.isfinite().all():
+            return f"the output is not finite for inputs of size {scale:g}"
+        (gradient,) = torch.autograd.grad(y.sum(), x, materialize_grads=True)
+        if not gradient.isfinite().all():
+            return f"the gradient is not finite for inputs of size {scale:g}"
+    return None
+
+
+def _options_used(subject: Subject) -> str | None:
+    """An option that changes neither the parameters nor the output is ignored, or misspelled inside."""
+    if not isinstance(subject.mixer, type):
+        return None
+    model = options_model(subject.mixer, ("dim", "length"))
+    for name, info in model.model_fields.items():
+        value = subject.options.get(name, info.default)
+        tried = [_differs(subject, name, other) for other in _alternatives(value, info.annotation)]
+        if False in tried and True not in tried:
+            return f"option '{name}' changes neither the parameters nor the output"
+    return None
+
+
+def _alternatives(value: Any, annotation: Any) -> list[Any]:
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value * 2, max(1, value // 2), value + 1, 1]
+    if isinstance(value, float):
+        return [value / 2, value * 2]
+    return [choice for choice in get_args(annotation) if choice != value and not isinstance(choice, type)]
+
+
+def _differs(subject: Subject, name: str, value: Any) -> bool | None:
+    """Whether another value makes another mixer; None where it makes none, as heads that do not divide the width."""
+    x, before = subject.input(dtype=torch.float32), subject.build()
+    try:
+        after = subject.build(**{name: value})
+        y = after(x)
+    except Exception:
+        return None
+    shapes = [{n: t.shape for n, t in mixer.state_dict().items()} for mixer in (before, after)]
+    return shapes[0] != shapes[1] or not torch.equal(before(x), y)
+
+
+def _pickles(subject: Subject) -> str | None:
+    mixer, x = subject.randomised(), subject.input()
+    try:
+        copy = pickle.loads(pickle.dumps(mixer))
+    except Exception as error:
+        return f"cannot be pickled: {type(error).__name__}: {error}"
+    return None if torch.equal(copy(x), mixer(x)) else "a pickled copy gives another output"
+
+
+def _vmap(subject: Subject) -> str | None:
+    """Two members at once, as the engine computes them, against one after the other."""
+    mixer, x = subject.randomised(), torch.stack((subject.input(), subject.input(scale=0.5)))
+    members = [{n: p.detach() * factor for n, p in mixer.named_parameters()} for factor in (1.0, 0.7)]
+    looped = torch.stack([functional_call(mixer, p, (row,)) for p, row in zip(members, x, strict=True)])
+    stacked = {name: torch.stack([member[name] for member in members]) for name in members[0]}
+    try:
+        batched = vmap(lambda p, row: functional_call(mixer, p, (row,)))(stacked, x)
+    except Exception as error:
+        return Note(f"members train one at a time, because vmap cannot: {' '.join(str(error).split())[:120]}")
+    return None if torch.allclose(batched, looped) else "members give other outputs together (vmap) than one by one"
+
+
+def _compile(subject: Subject) -> str | None:
+    mixer, x = subject.randomised(), subject.input()
+    try:
+        # This back end traces and generates no code: seconds instead of half a minute.
+        compiled = torch.compile(mixer, backend="eager")(x)
+    except Exception as error:
+        return Note(f"--compile does not work: {' '.join(str(error).split())[:120]}")
+    return None if torch.allclose(compiled, mixer(x)) else Note("compiled, it gives another output")
+
+
+CHECKS: dict[str, Check] = {
+    "shapes": _shapes,
+    "no future": _no_future,
+    "no neighbours": _no_neighbours,
+    "no state": _no_state,
+    "no randomness": _no_randomness,
+    "input unchanged": _input_unchanged,
+    "gradients": _gradients,
+    "finite": _finite,
+    "options used": _options_used,
+    "pickles": _pickles,
+    "vmap": _vmap,
+    "compile": _compile,
+}
+
+LEAK_CHECKS = ("no future", "no neighbours")
+"""Without these a score means nothing."""
+
+
+def run_check(subject: Subject, name: str) -> Finding:
+    """Run one check; a mixer that raises has failed it."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            message = CHECKS[name](subject)
+    except Exception as error:
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not message:
+        return Finding(name, "passed", "")
+    return Finding(name, "note" if isinstance(message, Note) else "failed", str(message))
+
+
+def conformance(subject: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Finding]:
+    """Run checks one by one."""
+    return (run_check(subject, name) for name in names)
+
+
+def conformance_tests(mixer: type[nn.Module], **options: Any) -> Callable[[str], None]:
+    """Make a parametrised pytest function with one test a check, for a plug-in's own tests.
+
+    Args:
+        mixer: the class.
+        options: those that differ from its defaults.
+    """
+    import pytest
+
+    @pytest.mark.parametrize("check", list(CHECKS))
+    def test(check: str) -> None:
+        finding = run_check(Subject(mixer, options), check)
+        assert finding.status != "failed", finding.message
+
+    return test

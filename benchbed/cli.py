@@ -6,6 +6,7 @@ answer at once.
 
 import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,6 +117,9 @@ def run(
     engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
+    ] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished or begun.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
@@ -135,6 +139,7 @@ def run(
         device=device,
         compiled=compile_,
         fresh=fresh,
+        checked=check,
     )
     console = _console(stderr=as_json)
     try:
@@ -146,6 +151,27 @@ def run(
         _print_json([result.model_dump(mode="json") for result in results])
     elif len(results) > 1:
         console.print(_render().comparison_table(results))
+
+
+@app.command()
+def check(
+    mixer: Annotated[str, typer.Argument(help="A mixer's name, distribution:name, or package.module:Class.")],
+    track: Annotated[str, typer.Option(help="Track whose width and default length are tried.")] = "lite",
+    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a mixer, without training, for whatever would make its score meaningless; exit code 1 if it fails."""
+    from benchbed.examination import examine
+
+    findings = []
+    for finding in examine(mixer, track, mixer_option or []):
+        findings.append(finding)
+        if not as_json:
+            _render().print_finding(_console(), finding)
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    if any(finding.status == "failed" for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command()

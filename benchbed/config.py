@@ -62,6 +62,8 @@ class RunConfig(Strict):
     tuning_seeds: list[NonNegativeInt]
     device: str
     """Type of the device, `cpu` or `cuda`: rounding differs between them."""
+    checked: bool
+    """The leak checks run before training."""
     unranked: list[str]
     """Why this run cannot stand on a board; empty if it can."""
 
@@ -87,6 +89,7 @@ def plan(
     seeds: int | None,
     max_steps: int | None,
     device: str,
+    checked: bool = True,
 ) -> RunConfig:
     """Resolve what a command line asked for.
 
@@ -100,6 +103,7 @@ def plan(
         seeds: scoring seeds instead of the track's number.
         max_steps: budget instead of the track's.
         device: type of the device.
+        checked: run the leak checks before training.
 
     Raises:
         BenchbedError: something does not exist or does not fit together.
@@ -121,6 +125,7 @@ def plan(
         "--task-option changes the level": options != level_options,
         f"track {track.name} has no level of {task_plugin.label}": task_plugin.label not in track.tasks,
         f"fewer than {MINIMUM_SEEDS} seeds": number < MINIMUM_SEEDS,
+        "--no-check": not checked,
     }
     backbone = track.backbone
     if level.layers is not None:
@@ -150,6 +155,7 @@ def plan(
         scoring_seeds=list(range(number)),
         tuning_seeds=track.seeds.tuning,
         device=device,
+        checked=checked,
         unranked=[reason for reason, holds in reasons.items() if holds],
     )
 

@@ -35,6 +35,7 @@ class Job:
     device: str
     compiled: bool
     fresh: bool
+    checked: bool
 
 
 def run_job(job: Job, console: Console) -> list[Result]:
@@ -62,6 +63,7 @@ def run_job(job: Job, console: Console) -> list[Result]:
             seeds=job.seeds,
             max_steps=job.max_steps,
             device=device.type,
+            checked=job.checked,
         )
         for mixer in job.mixers
     ]

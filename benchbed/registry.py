@@ -17,7 +17,7 @@ from benchbed.errors import PluginError, UnknownNameError
 from benchbed.options import resolve_options
 from benchbed.sources import first_line, public_class, source_hash, source_path
 
-__all__ = ["POSITIONAL", "Kind", "Plugin", "find", "plugins"]
+__all__ = ["POSITIONAL", "Kind", "Plugin", "find", "find_class", "plugins"]
 
 Kind = Literal["mixer", "task"]
 
@@ -110,6 +110,19 @@ def find(kind: Kind, name: str) -> Plugin:
         choices = " or ".join(f"'{p.label}'" for p in matches)
         raise PluginError(f"{kind} '{plain}' is registered by {rivals}; choose {choices}, or uninstall one")
     return matches[0]
+
+
+def find_class(kind: Kind, name: str) -> Plugin:
+    """As `find`, and `package.module:Class` names a class that nobody has registered.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        PluginError: several distributions have it.
+    """
+    module, colon, cls = name.partition(":")
+    if colon and not any(name == p.label for p in plugins(kind)) and source_path(module):
+        return Plugin(kind, cls, "unregistered", "0", name)
+    return find(kind, name)
 
 
 def _built_in(kind: Kind) -> list[Plugin]:

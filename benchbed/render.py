@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from benchbed.checks import Finding
     from benchbed.results import Result
     from benchbed.run import Progress
 
-__all__ = ["Reporter", "comparison_table", "listing_table", "result_table"]
+__all__ = ["Reporter", "comparison_table", "listing_table", "print_finding", "result_table"]
 
 _LOG_SECONDS = 5.0
 _MARKS = {
@@ -142,6 +143,15 @@ def comparison_table(results: Sequence["Result"]) -> Table:
             f"{result.learning_rate:g}",
         )
     return table
+
+
+def print_finding(console: Console, finding: "Finding") -> None:
+    """One line, or a few where there is something to say."""
+    mark, colour = {"passed": ("✓", "green"), "note": ("•", "cyan"), "failed": ("✗", "red")}[finding.status]
+    line = Text(f"{mark} {finding.check}", style=colour)
+    if finding.message:
+        line.append(f": {finding.message}", style="default")
+    console.print(line, soft_wrap=True)
 
 
 def listing_table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 
-from benchbed.checks import future_leak
+from benchbed.checks import LEAK_CHECKS, Subject, conformance
 from benchbed.config import RunConfig
 from benchbed.contracts import Task
 from benchbed.costs import measure_costs
@@ -118,8 +118,8 @@ class _Run:
         self.trained_now = 0
 
     def execute(self) -> tuple[Result, History]:
-        config, length = self.config, self.task.length
-        leak = future_leak(lambda: self.recipe.make_mixer(length), config.backbone.dim, length)
+        config = self.config
+        faults = self._leaks() if config.checked else []
         budget, chance = config.budget.steps, self.task.chance_loss
         costs = measure_costs(self.recipe, self.task)
         rates = config.optimiser.learning_rates
@@ -132,7 +132,7 @@ class _Run:
             schema_version=1,
             identity=config.identity,
             config=config,
-            unranked=config.unranked + ([f"the mixer reads the future: {leak}"] if leak else []),
+            unranked=config.unranked + faults,
             chance_loss=chance,
             costs=costs,
             learning_rate=rate,
@@ -144,6 +144,12 @@ class _Run:
             seconds=round(self._seconds(), 3),
         )
         return result, History.of(scored)
+
+    def _leaks(self) -> list[str]:
+        """What the leak checks found at this width and length."""
+        subject = Subject(self.recipe.mixer, self.recipe.mixer_options, self.config.backbone.dim, self.task.length)
+        findings = conformance(subject, LEAK_CHECKS)
+        return [f"check '{f.check}' failed: {f.message}" for f in findings if f.status == "failed"]
 
     def _train(self, stage: Stage, members: list[Member]) -> list[Trajectory]:
         ensemble = Ensemble(self.recipe, members, self.settings, self.checkpoint.stages.get(stage))

@@ -33,6 +33,7 @@ def configure(tiny: Track):
             "seeds": None,
             "max_steps": None,
             "device": "cpu",
+            "checked": False,  # the leak checks have tests of their own
         }
         return plan(mixer, task, tiny, **(settings | changes))
 

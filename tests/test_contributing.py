@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from strangers import install
 
-from benchbed.checks import future_leak
+from benchbed.checks import Subject, conformance
 from benchbed.ensemble import EngineSettings, Ensemble
 from benchbed.recipe import make_recipe
 from benchbed.registry import find
@@ -16,7 +16,7 @@ TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text()
 
 
 def test_the_example_is_a_mixer_that_installs_and_trains(configure, tmp_path, monkeypatch):
-    (source,) = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+    source, *_ = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
     entry_points = "[benchbed.mixers]\nmoving_average = my_mixers:MovingAverage\n"
     install(tmp_path, "my_package", entry_points, my_mixers=source)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -24,7 +24,8 @@ def test_the_example_is_a_mixer_that_installs_and_trains(configure, tmp_path, mo
     assert plugin.description == "Exponential moving average of the tokens so far (Doe, 2026)."
     recipe, task = make_recipe(configure("moving_average", mixer_options={"decay": "0.9"}, max_steps=20))
     assert recipe.mixer_options == {"decay": 0.9}
-    assert future_leak(lambda: recipe.make_mixer(task.length), 16, task.length) is None
+    subject = Subject(recipe.mixer, recipe.mixer_options, 16, task.length)
+    assert [f for f in conformance(subject) if f.status != "passed"] == []
     settings = EngineSettings("vmap", torch.device("cpu"))
     trajectories = Ensemble(recipe, [Member(0, 0.01), Member(1, 0.01)], settings).train(lambda _: None)
     assert all(t.step == 20 for t in trajectories)

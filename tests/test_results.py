@@ -1,17 +1,43 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import yaml
+from strangers import TINY_TRACK
 
+from benchbed.config import plan
 from benchbed.errors import ResultError
 from benchbed.results import HISTORY, RESULT, load_history, load_result
 from benchbed.run import EngineRequest, execute
+from benchbed.tracks import load_track
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One small run, trained once for all tests."""
+    base = tmp_path_factory.mktemp("finished")
+    (base / "tiny.yaml").write_text(TINY_TRACK)
+    config = plan(
+        "mlp_mixer",
+        "linear_map",
+        load_track(str(base / "tiny.yaml")),
+        track_is_published=False,
+        mixer_options={},
+        task_options={},
+        seeds=None,
+        max_steps=20,
+        device="cpu",
+        checked=False,
+    )
+    return execute(config, base / "run", EngineRequest("loop", torch.device("cpu")), lambda _: None).folder
 
 
 @pytest.fixture
-def folder(configure, tmp_path):
-    execute(configure(max_steps=20), tmp_path / "run", EngineRequest("loop", torch.device("cpu")), lambda _: None)
-    return tmp_path / "run"
+def folder(finished, tmp_path):
+    """A copy of it to damage."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
 def damage(folder, change):

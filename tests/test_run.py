@@ -112,7 +112,7 @@ def test_what_makes_another_run(configure, planted, tmp_path, monkeypatch):
 
 def test_what_makes_a_run_unranked(configure):
     def reasons(**changes):
-        return "; ".join(configure(track_is_published=True, **changes).unranked)
+        return "; ".join(configure(track_is_published=True, checked=True, **changes).unranked)
 
     assert reasons() == "fewer than 8 seeds"
     assert "--seeds 2 instead of 3" in reasons(seeds=2)
@@ -188,9 +188,15 @@ def test_a_checkpoint_that_was_cut_or_belongs_to_another_run_counts_as_none(conf
 
 
 def test_a_leaky_mixer_is_found_out_and_unranked(configure, planted, tmp_path):
-    result = run(configure("leaky", track_is_published=True), tmp_path).result
-    assert result.unranked[-1] == "the mixer reads the future: output 0 depends on the later input 1"
+    result = run(configure("leaky", checked=True), tmp_path).result
+    assert result.unranked[-1].startswith("check 'no future' failed: output 0 depends on the later input 1")
     assert result.summary.solved == result.summary.seeds, "it reads the answer, so it must solve"
+
+
+def test_a_run_without_checks_is_unranked(configure, planted, tmp_path):
+    config = configure("leaky", max_steps=20)
+    assert "--no-check" in config.unranked
+    assert run(config, tmp_path).result.unranked == config.unranked
 
 
 def test_diverged_members_are_recorded_and_count_as_the_budget(configure, planted, tmp_path):
@@ -231,6 +237,7 @@ def test_a_folder_in_use_is_refused(configure, tmp_path):
         run(configure(), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit on a file's size is POSIX")
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(tiny_path, tmp_path):
     command = [sys.executable, "-m", "benchbed", "run", "-m", "multi_head_attention", "-t", "linear_map"]

@@ -1,0 +1,401 @@
+"""Planted cheats, as a hostile author would write them, are caught; honest mixers raise no alarm."""
+
+import json
+import random
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchbed.checks import CHECKS, Subject, conformance, conformance_tests
+from benchbed.cli import main
+from benchbed.registry import find, plugins
+
+DIM, LENGTH = 16, 8
+
+
+class Base(nn.Module):
+    """An honest causal average; the cheats below add one fault each."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(dim, dim)
+        self.length = length
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps = torch.arange(1, x.shape[1] + 1, dtype=x.dtype)
+        return self.project(x.cumsum(1) / steps[:, None])
+
+
+def future(x: Tensor) -> Tensor:
+    """The next token."""
+    return torch.cat((x[:, 1:], torch.zeros_like(x[:, :1])), dim=1)
+
+
+class NextToken(Base):
+    def forward(self, x):
+        return super().forward(x) + future(x)
+
+
+class WhisperOfTheFuture(Base):
+    def forward(self, x):
+        return super().forward(x) + 1e-5 * future(x)
+
+
+class InterleavedHeads(Base):
+    """A reshape that takes heads and positions for each other."""
+
+    def forward(self, x):
+        b, t, d = x.shape
+        heads = self.project(x).view(b, 2, t, d // 2)  # should be (b, t, 2, d / 2), transposed
+        return heads.cumsum(2).transpose(1, 2).reshape(b, t, d)
+
+
+class NormOverTime(Base):
+    def forward(self, x):
+        return super().forward((x - x.mean(1, keepdim=True)) / (1 + x.std(1, keepdim=True)))
+
+
+class NormOverBatch(Base):
+    def forward(self, x):
+        return super().forward(x - x.mean(0, keepdim=True))
+
+
+class ClosedGate(Base):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return super().forward(x) + self.gate * future(x)
+
+
+class LastPositions(Base):
+    def forward(self, x):
+        leak = future(x)
+        return super().forward(x) + torch.cat((torch.zeros_like(x[:, :-2]), leak[:, -2:]), dim=1)
+
+
+class OneHead(Base):
+    def forward(self, x):
+        mask = torch.zeros(x.shape[-1], dtype=x.dtype)
+        mask[-2:] = 1
+        return super().forward(x) + mask * future(x)
+
+
+class SomeLengths(Base):
+    def forward(self, x):
+        return super().forward(x) + (future(x) if x.shape[1] % 2 else 0)
+
+
+class LargeBatches(Base):
+    def forward(self, x):
+        return super().forward(x) + (future(x) if len(x) > 2 else 0)
+
+
+class AutogradOff(Base):
+    def forward(self, x):
+        return super().forward(x) + (0 if torch.is_grad_enabled() else future(x))
+
+
+class TrainMode(Base):
+    def forward(self, x):
+        return super().forward(x) + (future(x) if self.training else 0)
+
+
+class OnlyInFloat32(Base):
+    def forward(self, x):
+        return super().forward(x) + (future(x) if x.dtype == torch.float32 else 0)
+
+
+class DetachedFuture(Base):
+    """No gradient tells of it."""
+
+    def forward(self, x):
+        return super().forward(x) + future(x).detach()
+
+
+class StraightThrough(Base):
+    """The value is honest and the gradient is not."""
+
+    def forward(self, x):
+        leak = future(x)
+        return super().forward(x) + leak - leak.detach()
+
+
+class Transposed(Base):
+    """Attention whose mask has rows and columns swapped."""
+
+    def forward(self, x):
+        scores = (x @ x.transpose(1, 2)).masked_fill(torch.ones(x.shape[1], x.shape[1]).tril(-1).bool(), -torch.inf)
+        return self.project(scores.softmax(-1) @ x)
+
+
+class OffByOne(Base):
+    def forward(self, x):
+        mask = torch.ones(x.shape[1], x.shape[1], dtype=x.dtype).tril(1)
+        return self.project(mask @ x)
+
+
+class SymmetricConvolution(Base):
+    def forward(self, x):
+        return self.project(F.avg_pool1d(x.transpose(1, 2), 3, stride=1, padding=1).transpose(1, 2))
+
+
+class CircularConvolution(Base):
+    """An FFT without padding wraps around."""
+
+    def forward(self, x):
+        kernel = torch.zeros(x.shape[1], dtype=x.dtype)
+        kernel[:3] = 1
+        product = torch.fft.rfft(x, dim=1) * torch.fft.rfft(kernel)[:, None]
+        return self.project(torch.fft.irfft(product, n=x.shape[1], dim=1))
+
+
+class GlobalRouter(Base):
+    """Top-k over the whole sequence decides who speaks."""
+
+    def forward(self, x):
+        chosen = x.norm(dim=-1) >= x.norm(dim=-1).median(dim=1, keepdim=True).values
+        return super().forward(x * chosen[..., None])
+
+
+class Remembers(Base):
+    def forward(self, x):
+        y = super().forward(x) + getattr(self, "last", 0)
+        self.last = x.mean().detach()
+        return y
+
+
+class RunningStatistics(Base):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.register_buffer("mean", torch.zeros(dim))
+
+    def forward(self, x):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean((0, 1))
+        return super().forward(x) + self.mean
+
+
+class Dice(Base):
+    def forward(self, x):
+        return super().forward(x) + torch.randn(())
+
+
+class HiddenDice(Base):
+    def forward(self, x):
+        return super().forward(x) + 1e-3 * random.random()
+
+
+class Dropout(Base):
+    def forward(self, x):
+        return F.dropout(super().forward(x), 0.5, self.training)
+
+
+class DeadParameter(Base):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.unused = nn.Parameter(torch.ones(3))
+
+
+class LazyParameter(Base):
+    def forward(self, x):
+        if not hasattr(self, "late"):
+            self.late = nn.Parameter(torch.ones(x.shape[-1], dtype=x.dtype))
+        return super().forward(x) * self.late
+
+
+class ChangesInput(Base):
+    def forward(self, x):
+        with torch.no_grad():
+            x.mul_(2)
+        return super().forward(x)
+
+
+class Overflows(Base):
+    def forward(self, x):
+        return super().forward(x).exp()
+
+
+class DividesByZero(Base):
+    def forward(self, x):
+        return super().forward(x / x.norm(dim=-1, keepdim=True))
+
+
+class IgnoresOption(Base):
+    def __init__(self, dim: int, length: int, *, heads: int = 4) -> None:
+        super().__init__(dim, length)
+
+
+class Unpicklable(Base):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.activation = lambda x: x
+
+
+class WrongWidth(Base):
+    def forward(self, x):
+        return super().forward(x)[..., :1]
+
+
+CHEATS = {
+    NextToken: "no future",
+    WhisperOfTheFuture: "no future",
+    InterleavedHeads: "no future",
+    NormOverTime: "no future",
+    NormOverBatch: "no neighbours",
+    ClosedGate: "no future",
+    LastPositions: "no future",
+    OneHead: "no future",
+    SomeLengths: "no future",
+    LargeBatches: "no future",
+    AutogradOff: "no future",
+    TrainMode: "no future",
+    OnlyInFloat32: "no future",
+    DetachedFuture: "no future",
+    StraightThrough: "no future",
+    Transposed: "no future",
+    OffByOne: "no future",
+    SymmetricConvolution: "no future",
+    CircularConvolution: "no future",
+    GlobalRouter: "no future",
+    Remembers: "no state",
+    RunningStatistics: "no state",
+    Dice: "no randomness",
+    HiddenDice: "no randomness",
+    Dropout: "no randomness",
+    DeadParameter: "gradients",
+    LazyParameter: "no state",
+    ChangesInput: "input unchanged",
+    Overflows: "finite",
+    DividesByZero: "finite",
+    IgnoresOption: "options used",
+    Unpicklable: "pickles",
+    WrongWidth: "shapes",
+}
+
+
+def failures(mixer, **options):
+    found = conformance(Subject(mixer, options, DIM, LENGTH))
+    return {f.check: f.message for f in found if f.status == "failed"}
+
+
+@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.__name__)
+def test_a_planted_fault_is_caught_by_the_check_that_is_for_it(cheat):
+    assert CHEATS[cheat] in failures(cheat)
+
+
+@pytest.mark.parametrize(
+    ("cheat", "message"),
+    [
+        (LastPositions, "output 6 depends on the later input 7; seen with length 8, batch of 2, eval() mode"),
+        (TrainMode, "train() mode"),
+        (AutogradOff, "autograd off"),
+        (LargeBatches, "batch of 5"),
+        (OnlyInFloat32, "float32"),
+        (SomeLengths, "length 3"),
+    ],
+)
+def test_a_leak_is_told_with_its_positions_and_its_situation(cheat, message):
+    assert message in failures(cheat)["no future"]
+
+
+class Gru(nn.Module):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(dim, dim, batch_first=True)
+
+    def forward(self, x):
+        return self.gru(x)[0]
+
+
+class CausalConvolution(nn.Module):
+    def __init__(self, dim: int, length: int, *, width: int = 3) -> None:
+        super().__init__()
+        self.width = width
+        self.convolution = nn.Conv1d(dim, dim, width, groups=dim)
+
+    def forward(self, x):
+        return self.convolution(F.pad(x.transpose(1, 2), (self.width - 1, 0))).transpose(1, 2)
+
+
+class LongConvolution(nn.Module):
+    """An FFT with padding, whose rounding is no leak."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(length, dim) / length)
+
+    def forward(self, x):
+        n = 2 * x.shape[1]
+        product = torch.fft.rfft(x, n=n, dim=1) * torch.fft.rfft(self.kernel, n=n, dim=0)
+        return torch.fft.irfft(product, n=n, dim=1)[:, : x.shape[1]]
+
+
+class Gated(Base):
+    """A gate that starts at zero and opens for the past."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.gate = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x):
+        return self.gate * super().forward(x)
+
+
+class Tied(nn.Module):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(dim, dim)
+        self.second = nn.Linear(dim, dim)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(self.first(x).cumsum(1))
+
+
+HONEST = [
+    *(
+        pytest.param(find("mixer", p.name).load(), id=p.name)
+        for p in plugins("mixer")
+        if p.distribution == "benchbed"
+    ),
+    *(pytest.param(cls, id=cls.__name__) for cls in (Base, Gru, CausalConvolution, LongConvolution, Gated, Tied)),
+]
+
+
+@pytest.mark.parametrize("mixer", HONEST)
+def test_an_honest_mixer_raises_no_alarm(mixer):
+    assert failures(mixer) == {}
+
+
+def test_there_are_enough_of_both():
+    assert len(CHEATS) >= 20
+    assert len(HONEST) >= 12
+
+
+test_in_one_line = conformance_tests(Base)
+
+
+def test_what_vmap_cannot_train_is_noted_and_no_fault():
+    class LooksAtData(Base):
+        def forward(self, x):
+            return super().forward(x) if x.sum().item() < 1e30 else x
+
+    notes = {f.check: f.message for f in conformance(Subject(LooksAtData, {}, DIM, LENGTH)) if f.status == "note"}
+    assert notes["vmap"].startswith("members train one at a time, because vmap cannot")
+
+
+@pytest.mark.parametrize(("mixer", "code"), [("softmax_attention", 0), ("planted:Leaky", 1), ("nobody", 2)])
+def test_the_command_and_its_exit_codes(planted, monkeypatch, capsys, mixer, code):
+    monkeypatch.setattr(sys, "argv", ["benchbed", "check", mixer, "--json"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == code
+    if code != 2:
+        findings = {f["check"]: f for f in json.loads(capsys.readouterr().out)}
+        assert list(findings) == list(CHECKS)
+        assert findings["no future"]["status"] == ("failed" if code else "passed")
