@@ -100,6 +100,23 @@ def list_(
 
 
 @app.command()
+def plugins(
+    load: Annotated[bool, typer.Option("--check", help="Import each and say whether it works.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every installed mixer and task with its status; exit code 1 if --check finds a broken one."""
+    from benchbed.listing import list_installed
+
+    rows = list_installed(load)
+    if as_json:
+        _print_json(rows)
+    else:
+        _console().print(_render().listing_table(rows))
+    if any(row["status"].startswith("broken") for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
 def run(
     mixer: Annotated[list[str], typer.Option("--mixer", "-m", help="Mixer to score; repeat to compare.")],
     task: Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")],

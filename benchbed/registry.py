@@ -7,6 +7,7 @@ the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
 
 import importlib
 import inspect
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points, version
@@ -17,12 +18,15 @@ from benchbed.errors import PluginError, UnknownNameError
 from benchbed.options import resolve_options
 from benchbed.sources import first_line, public_class, source_hash, source_path
 
-__all__ = ["POSITIONAL", "Kind", "Plugin", "find", "find_class", "plugins"]
+__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "find_class", "plugins"]
 
 Kind = Literal["mixer", "task"]
 
 POSITIONAL: dict[Kind, tuple[str, ...]] = {"mixer": ("dim", "length"), "task": ("generator",)}
 """What the engine hands to the constructor by position; everything else is an option."""
+
+NO_PLUGINS = "BENCHBED_NO_PLUGINS"
+"""Environment variable that, set to anything, hides all plug-ins: the way out when one hangs at import."""
 
 _BUILT_IN = "benchbed"
 
@@ -39,9 +43,14 @@ class Plugin:
     """`"package.module:Class"`"""
 
     @property
+    def built_in(self) -> bool:
+        """Whether it comes with benchbed."""
+        return self.distribution == _BUILT_IN
+
+    @property
     def label(self) -> str:
         """The name under which a command line finds it: built-ins plainly, others with their distribution."""
-        return self.name if self.distribution == _BUILT_IN else f"{self.distribution}:{self.name}"
+        return self.name if self.built_in else f"{self.distribution}:{self.name}"
 
     @property
     def owner(self) -> str:
@@ -105,7 +114,7 @@ def find(kind: Kind, name: str) -> Plugin:
     if not matches:
         known = {p.name for p in installed} | {p.label for p in installed}
         raise UnknownNameError(kind, name, known, f"benchbed list {kind}s")
-    if len(matches) > 1 and matches[0].distribution != _BUILT_IN:
+    if len(matches) > 1 and not matches[0].built_in:
         rivals = " and ".join(f"{p.distribution} {p.version}" for p in matches)
         choices = " or ".join(f"'{p.label}'" for p in matches)
         raise PluginError(f"{kind} '{plain}' is registered by {rivals}; choose {choices}, or uninstall one")
@@ -143,6 +152,8 @@ def _class_in(path: Path) -> str:
 
 
 def _third_party(kind: Kind) -> list[Plugin]:
+    if os.environ.get(NO_PLUGINS):
+        return []
     found = [
         Plugin(kind, point.name, point.dist.name, point.dist.version, point.value)
         for point in entry_points(group=f"benchbed.{kind}s")

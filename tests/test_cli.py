@@ -69,6 +69,28 @@ def test_listings(cli, planted):
     assert json.loads(cli("list", "tasks", "--json")[1])[0]["name"] == "linear_map"
 
 
+def test_plugins_and_their_status(cli, planted, monkeypatch):
+    sys.modules.pop("planted", None)
+    code, out, _ = cli("plugins", "--json")
+    status = {(row["distribution"], row["name"]): row["status"] for row in json.loads(out)}
+    assert code == 0
+    assert status["benchbed", "mlp_mixer"] == "built-in"
+    assert status["planted", "leaky"] == "ok"
+    assert status["planted", "mlp_mixer"] == "the name is reserved; use 'planted:mlp_mixer'"
+    assert "planted" not in sys.modules
+
+    code, out, _ = cli("plugins", "--check", "--json")
+    status = {(row["distribution"], row["name"]): row["status"] for row in json.loads(out)}
+    assert code == 1
+    assert status["benchbed", "linear_map"] == status["planted", "leaky"] == "loads"
+    for name, fault in (("quits", "SystemExit: 3"), ("missing", "AttributeError"), ("optional", "**rest")):
+        assert status["planted", name].startswith("broken: ")
+        assert fault in status["planted", name]
+
+    monkeypatch.setenv("BENCHBED_NO_PLUGINS", "1")
+    assert {row["distribution"] for row in json.loads(cli("plugins", "--json")[1])} == {"benchbed"}
+
+
 def test_run_show_plot(cli, small, tmp_path):
     code, out, err = cli(*small, "-m", "multi_head_attention", "-m", "mlp_mixer", "--out", "results")
     assert (code, err) == (0, "")
