@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import NonNegativeInt, ValidationError
 
 from benchbed import __version__
-from benchbed.errors import OptionError
+from benchbed.errors import OptionError, PluginError
 from benchbed.options import describe_error
 from benchbed.registry import Plugin, find
 from benchbed.scoring import MINIMUM_SEEDS
@@ -144,7 +144,7 @@ def plan(
             level=level_name if options == level_options else "custom",
             distribution=task_plugin.distribution,
             version=task_plugin.version,
-            task_version=task_plugin.load().version,
+            task_version=_task_version(task_plugin),
             options=options,
             source_hash=task_plugin.source_hash,
         ),
@@ -165,6 +165,13 @@ def _level(track: Track, task: Plugin, name: str) -> tuple[str, Level]:
     if task.label not in track.tasks and name in ("", "default"):
         return "default", Level(options={})
     return track.level(task.label, name or None)
+
+
+def _task_version(task: Plugin) -> int:
+    version = getattr(task.load(), "version", None)
+    if not isinstance(version, int):
+        raise PluginError(f"{task.owner}: expected a class attribute `version: int`, found {version!r}")
+    return version
 
 
 def _shorter(budget: Budget, steps: int) -> Budget:

@@ -75,9 +75,12 @@ def blame(what: str) -> Iterator[None]:
 
     Raises:
         PluginError: something other than a `BenchbedError` was raised inside.
+        OptionError: the plug-in refused its options; the message now names it.
     """
     try:
         yield
+    except OptionError as error:
+        raise OptionError(f"{what}: {error}") from error
     except BenchbedError:
         raise
     except Exception as error:

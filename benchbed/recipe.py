@@ -13,6 +13,7 @@ from benchbed.contracts import Task
 from benchbed.errors import PluginError, blame
 from benchbed.registry import find
 from benchbed.seeding import generator, seeded_globally
+from benchbed.task_checks import check_task
 from benchbed.tracks import Backbone as BackboneSizes
 from benchbed.tracks import Budget, Optimiser
 
@@ -89,8 +90,9 @@ def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
         optimiser=config.optimiser,
         budget=config.budget,
     )
-    with blame(f"task '{config.task.name}' with options {config.task.options}"):
+    with blame(f"task '{config.task.name}'"):
         task = recipe.make_task(config.scoring_seeds[0])
-    with blame(f"mixer '{config.mixer.name}' with options {config.mixer.options}"):
+        check_task(task)
+    with blame(f"mixer '{config.mixer.name}'"):
         check_output(lambda: recipe.make_mixer(task.length), config.backbone.dim, task.length)
     return recipe, task

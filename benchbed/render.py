@@ -69,8 +69,9 @@ def _heading(progress: "Progress") -> str:
 def _standing(progress: "Progress") -> str:
     members = progress.trajectories
     count = {status: sum(t.status == status for t in members) for status in _MARKS}
-    # A member that stopped early has nothing more to say of where training stands.
-    losses = [t.evaluations[-1].mean_loss for t in members if t.evaluations and t.evaluations[-1].finite]
+    # Where training stands is told by those that still train; at the end, by all.
+    current = [t for t in members if t.status == "training"] or members
+    losses = [t.evaluations[-1].mean_loss for t in current if t.evaluations and t.evaluations[-1].finite]
     step = max(t.step for t in members)
     return (
         f"step {step:,} of {members[0].budget:,}; {count['solved']} solved, {count['training']} training, "

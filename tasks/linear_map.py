@@ -64,12 +64,12 @@ class LinearMap:
 def _refuse_impossible(state_size: int, sparsity: int) -> None:
     if sparsity > state_size:
         raise OptionError(
-            f"linear_map: expected sparsity <= state_size, found sparsity={sparsity} and state_size={state_size}; "
+            f"expected sparsity <= state_size, found sparsity={sparsity} and state_size={state_size}; "
             "an output cannot depend on more inputs than there are"
         )
     if sparsity == state_size:
         raise OptionError(
-            f"linear_map: expected sparsity < state_size, found both {sparsity}; all rows would be equal and every "
+            f"expected sparsity < state_size, found both {sparsity}; all rows would be equal and every "
             f"output the same parity, so that copying the previous token scores {1 - 0.5 / state_size:.3f} "
             "without finding a pattern"
         )

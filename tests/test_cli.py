@@ -152,6 +152,10 @@ RUN = ["run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--track
         ([*RUN, "--task-option", "sparsity=0"], "expected greater than or equal to 1, found '0'"),
         ([*RUN, "--task-option", "state_size=1"], "expected greater than or equal to 2, found '1'"),
         ([*RUN, "--task-option", "sparse=2"], "unknown option 'sparse'; did you mean 'sparsity'"),
+        (
+            ["run", "-m", "multi_head_attention", *RUN[3:], "--mixer-option", "heads=7"],
+            "mixer 'multi_head_attention': expected heads to divide the width 64, found heads=7",
+        ),
         ([*RUN, "--max-steps", "110"], "--max-steps: expected steps to be a multiple of evaluate_every=25"),
         ([*RUN, "--max-steps", "ten"], "--max-steps"),
         ([*RUN, "--seeds", "2000"], "--seeds: expected 1 to 1000, found 2000"),

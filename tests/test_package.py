@@ -26,6 +26,7 @@ ORDER = [
     "causality",
     "checks",
     "examination",
+    "task_checks",
     "optimiser",
     "backbone",
     "recipe",
