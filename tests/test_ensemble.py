@@ -147,12 +147,13 @@ def test_layers_of_a_level_are_built(configure):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["loop", "vmap"])
 @pytest.mark.filterwarnings("default")
-def test_compiled_equals_eager_and_is_compiled_once(configure, engine):
+def test_compiled_equals_eager_and_is_not_compiled_for_each_member(configure, engine):
     recipe, _ = make_recipe(configure(max_steps=30))
     torch._dynamo.reset()
-    compiled = train(recipe, members(range(4)), engine, compiled=True)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
-    assert_close(compiled, train(recipe, members(range(4)), engine), tolerance=1e-3)
+    compiled = train(recipe, members(range(5)), engine, compiled=True)
+    # Twice where two threads meet the function at once, or where the ensemble has shrunk.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+    assert_close(compiled, train(recipe, members(range(5)), engine), tolerance=1e-3)
 
 
 @pytest.mark.gpu
