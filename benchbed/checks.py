@@ -1,6 +1,6 @@
 """Conformance: what a mixer must satisfy before its score means anything, in seconds and without training.
 
-`conformance(MyMixer)` gives one finding a check; `conformance_tests(MyMixer)` gives one pytest test a check:
+`conformance(Subject(MyMixer))` gives one finding a check; `conformance_tests(MyMixer)` gives one pytest test a check:
 
     from benchbed.checks import conformance_tests
     from my_package import MyMixer
@@ -23,6 +23,7 @@ from torch.func import functional_call, vmap
 from benchbed.causality import batch_leak, future_leak, randomise, situations
 from benchbed.errors import PluginError
 from benchbed.options import options_model
+from benchbed.registry import POSITIONAL
 from benchbed.seeding import seeded_globally
 
 __all__ = ["CHECKS", "LEAK_CHECKS", "Finding", "Subject", "check_output", "conformance", "conformance_tests"]
@@ -126,8 +127,7 @@ def _no_state(subject: Subject) -> str | None:
             if not torch.equal(tensor, before[name]):
                 return f"forward changes {name} in {'train' if mode else 'eval'}() mode; keep nothing between calls"
         if not torch.equal(mixer(x).detach(), first):
-            name = "train" if mode else "eval"
-            return f"the same input gives another output after a call in between, in {name}() mode"
+            return f"the same input gives another output later, in {'train' if mode else 'eval'}() mode"
     return None
 
 
@@ -183,7 +183,7 @@ def _options_used(subject: Subject) -> str | None:
     """An option that changes neither the parameters nor the output is ignored, or misspelled inside."""
     if not isinstance(subject.mixer, type):
         return None
-    model = options_model(subject.mixer, ("dim", "length"))
+    model = options_model(subject.mixer, POSITIONAL["mixer"])
     for name, info in model.model_fields.items():
         value = subject.options.get(name, info.default)
         tried = [_differs(subject, name, other) for other in _alternatives(value, info.annotation)]
