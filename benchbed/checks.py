@@ -12,9 +12,11 @@ No check proves innocence: a mixer that cheats on a condition that nobody tries 
 
 import pickle
 import random
+import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,23 +24,12 @@ from torch.func import functional_call, vmap
 
 from benchbed.causality import batch_leak, future_leak, randomise, situations
 from benchbed.errors import PluginError
+from benchbed.findings import Check, Finding, Note, as_tests, run_checks
 from benchbed.options import options_model
 from benchbed.registry import POSITIONAL
 from benchbed.seeding import seeded_globally
 
-__all__ = ["CHECKS", "LEAK_CHECKS", "Finding", "Subject", "check_output", "conformance", "conformance_tests"]
-
-Status = Literal["passed", "failed", "note"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found out."""
-
-    check: str
-    status: Status
-    message: str
-    """Empty where it passed."""
+__all__ = ["CHECKS", "LEAK_CHECKS", "Subject", "check_output", "conformance", "conformance_tests"]
 
 
 @dataclass(frozen=True)
@@ -65,16 +56,6 @@ class Subject:
         """Normal numbers `(batch, length, dim)`."""
         generator = torch.Generator().manual_seed(1)
         return scale * torch.randn(batch, self.length, self.dim, generator=generator, dtype=dtype)
-
-
-class Note(str):
-    """Worth knowing and no fault."""
-
-    __slots__ = ()
-
-
-Check = Callable[[Subject], str | None]
-"""Says what is wrong, or None; a `Note` is no fault."""
 
 
 def check_output(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> None:
@@ -230,10 +211,15 @@ def _vmap(subject: Subject) -> str | None:
     looped = torch.stack([functional_call(mixer, p, (row,)) for p, row in zip(members, x, strict=True)])
     stacked = {name: torch.stack([member[name] for member in members]) for name in members[0]}
     try:
-        batched = vmap(lambda p, row: functional_call(mixer, p, (row,)))(stacked, x)
+        with warnings.catch_warnings(record=True, action="always") as caught:
+            batched = vmap(lambda p, row: functional_call(mixer, p, (row,)))(stacked, x)
     except Exception as error:
         return Note(f"members train one at a time, because vmap cannot: {' '.join(str(error).split())[:120]}")
-    return None if torch.allclose(batched, looped) else "members give other outputs together (vmap) than one by one"
+    if not torch.allclose(batched, looped):
+        return "members give other outputs together (vmap) than one by one"
+    slow = [re.search(r"aten::\w+", str(warning.message)) for warning in caught]
+    names = ", ".join(sorted({match.group() for match in slow if match}))
+    return Note(f"vmap computes members one after another inside {names}: correct, and slower") if names else None
 
 
 def _compile(subject: Subject) -> str | None:
@@ -246,7 +232,7 @@ def _compile(subject: Subject) -> str | None:
     return None if torch.allclose(compiled, mixer(x)) else Note("compiled, it gives another output")
 
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Check[Subject]] = {
     "shapes": _shapes,
     "no future": _no_future,
     "no neighbours": _no_neighbours,
@@ -265,21 +251,9 @@ LEAK_CHECKS = ("no future", "no neighbours")
 """Without these a score means nothing."""
 
 
-def run_check(subject: Subject, name: str) -> Finding:
-    """Run one check; a mixer that raises has failed it."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            message = CHECKS[name](subject)
-    except Exception as error:
-        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if not message:
-        return Finding(name, "passed", "")
-    return Finding(name, "note" if isinstance(message, Note) else "failed", str(message))
-
-
 def conformance(subject: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Finding]:
     """Run checks one by one."""
-    return (run_check(subject, name) for name in names)
+    return run_checks(CHECKS, subject, names)
 
 
 def conformance_tests(mixer: type[nn.Module], **options: Any) -> Callable[[str], None]:
@@ -289,11 +263,4 @@ def conformance_tests(mixer: type[nn.Module], **options: Any) -> Callable[[str],
         mixer: the class.
         options: those that differ from its defaults.
     """
-    import pytest
-
-    @pytest.mark.parametrize("check", list(CHECKS))
-    def test(check: str) -> None:
-        finding = run_check(Subject(mixer, options), check)
-        assert finding.status != "failed", finding.message
-
-    return test
+    return as_tests(CHECKS, Subject(mixer, options))

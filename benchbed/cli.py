@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from benchbed import __version__
-from benchbed.errors import BenchbedError
+from benchbed.errors import BenchbedError, OptionError
 
 __all__ = ["app", "main"]
 
@@ -35,6 +35,13 @@ class Listed(StrEnum):
     mixers = "mixers"
     tasks = "tasks"
     tracks = "tracks"
+
+
+class Holds(StrEnum):
+    """What `benchbed new` makes a package for."""
+
+    mixer = "mixer"
+    task = "task"
 
 
 class EngineName(StrEnum):
@@ -172,16 +179,29 @@ def run(
 
 @app.command()
 def check(
-    mixer: Annotated[str, typer.Argument(help="A mixer's name, distribution:name, or package.module:Class.")],
-    track: Annotated[str, typer.Option(help="Track whose width and default length are tried.")] = "lite",
+    mixer: Annotated[
+        str | None, typer.Argument(help="A mixer's name, distribution:name, or package.module:Class.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Check this task, or task@level, instead.")] = None,
+    track: Annotated[str, typer.Option(help="Track whose sizes and levels are tried.")] = "lite",
     mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
+    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the task.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a mixer, without training, for whatever would make its score meaningless; exit code 1 if it fails."""
-    from benchbed.examination import examine
+    """Check a mixer or a task for whatever would make its scores meaningless; exit code 1 if it fails.
 
+    Nothing is trained. Exit code 2 if it cannot be checked.
+    """
+    from benchbed.examination import examine_mixer, examine_task
+
+    if mixer is not None and task is None and not task_option:
+        examination = examine_mixer(mixer, track, mixer_option or [])
+    elif task is not None and mixer is None and not mixer_option:
+        examination = examine_task(task, track, task_option or [])
+    else:
+        raise OptionError("check: expected a mixer, or a task with --task, and options of that alone")
     findings = []
-    for finding in examine(mixer, track, mixer_option or []):
+    for finding in examination:
         findings.append(finding)
         if not as_json:
             _render().print_finding(_console(), finding)
@@ -189,6 +209,27 @@ def check(
         _print_json([asdict(finding) for finding in findings])
     if any(finding.status == "failed" for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    kind: Annotated[Holds, typer.Argument(help="What the package holds.")],
+    name: Annotated[str, typer.Argument(help="Its name, as in moving_average.")],
+    folder: Annotated[Path, typer.Option("--dir", help="Where the package's folder goes.")] = Path(),
+) -> None:
+    """Write a small complete package with a mixer or a task: it installs, passes its tests and runs as it stands."""
+    from benchbed.scaffold import new_package
+
+    package = new_package(kind.value, name, folder)
+    subject, run = (
+        ("", f"--mixer {name} --task linear_map")
+        if kind is Holds.mixer
+        else ("--task ", f"--mixer multi_head_attention --task {name}")
+    )
+    print(f"{package} holds a {kind.value} that works: replace what it computes. Next:")
+    print(f'  pip install -e "{package}[test]" && pytest {package}')
+    print(f"  benchbed check {subject}{name}")
+    print(f"  benchbed run {run}")
 
 
 @app.command()

@@ -9,13 +9,16 @@ from typing import Any
 from pydantic import NonNegativeInt, ValidationError
 
 from benchbed import __version__
-from benchbed.errors import OptionError, PluginError
+from benchbed.errors import OptionError
 from benchbed.options import describe_error
 from benchbed.registry import Plugin, find
 from benchbed.scoring import MINIMUM_SEEDS
 from benchbed.tracks import Backbone, Budget, Level, Optimiser, Strict, Track, fingerprint, track_names
 
-__all__ = ["MixerReference", "RunConfig", "TaskReference", "TrackReference", "plan"]
+__all__ = ["MixerReference", "RunConfig", "TaskReference", "TrackReference", "choose_level", "plan"]
+
+CUSTOM = "custom"
+"""Name of a level whose options were changed."""
 
 
 class MixerReference(Strict):
@@ -110,10 +113,7 @@ def plan(
     """
     task_name, _, level_name = task.partition("@")
     mixer_plugin, task_plugin = find("mixer", mixer), find("task", task_name)
-    level_name, level = _level(track, task_plugin, level_name)
-    level_options = task_plugin.resolve(level.options)
-    overrides = task_plugin.resolve(task_options, text=True)
-    options = level_options | {name: overrides[name] for name in task_options}
+    level_name, level, options = choose_level(track, task_plugin, level_name, task_options)
     budget = track.budget if max_steps is None else _shorter(track.budget, max_steps)
     number = track.seeds.scoring if seeds is None else seeds
     if not 1 <= number <= min(track.seeds.tuning):
@@ -122,7 +122,7 @@ def plan(
         f"the track is a file, not one of {', '.join(track_names())}": not track_is_published,
         f"--seeds {number} instead of {track.seeds.scoring}": number != track.seeds.scoring,
         f"--max-steps {budget.steps} instead of {track.budget.steps}": budget.steps != track.budget.steps,
-        "--task-option changes the level": options != level_options,
+        "--task-option changes the level": level_name == CUSTOM,
         f"track {track.name} has no level of {task_plugin.label}": task_plugin.label not in track.tasks,
         f"fewer than {MINIMUM_SEEDS} seeds": number < MINIMUM_SEEDS,
         "--no-check": not checked,
@@ -141,10 +141,10 @@ def plan(
         ),
         task=TaskReference(
             name=task_plugin.label,
-            level=level_name if options == level_options else "custom",
+            level=level_name,
             distribution=task_plugin.distribution,
             version=task_plugin.version,
-            task_version=_task_version(task_plugin),
+            task_version=task_plugin.load().version,
             options=options,
             source_hash=task_plugin.source_hash,
         ),
@@ -160,18 +160,27 @@ def plan(
     )
 
 
-def _level(track: Track, task: Plugin, name: str) -> tuple[str, Level]:
-    """The track's level; a task that the track does not know has one level, its own defaults."""
+def choose_level(track: Track, task: Plugin, name: str, changes: dict[str, str]) -> tuple[str, Level, dict[str, Any]]:
+    """A level's name, its setting, and all options of the task at it.
+
+    Args:
+        track: whose levels they are; a task that the track does not know has one level, its own defaults.
+        task: the task.
+        name: the level's; empty for the default.
+        changes: options, as text, instead of the level's; if they make a difference, its name is `CUSTOM`.
+
+    Raises:
+        UnknownNameError: there is no such level.
+        OptionError: there is no such option, or it has a wrong value.
+    """
     if task.label not in track.tasks and name in ("", "default"):
-        return "default", Level(options={})
-    return track.level(task.label, name or None)
-
-
-def _task_version(task: Plugin) -> int:
-    version = getattr(task.load(), "version", None)
-    if not isinstance(version, int):
-        raise PluginError(f"{task.owner}: expected a class attribute `version: int`, found {version!r}")
-    return version
+        name, level = "default", Level(options={})
+    else:
+        name, level = track.level(task.label, name or None)
+    published = task.resolve(level.options)
+    changed = task.resolve(changes, text=True)
+    options = published | {key: changed[key] for key in changes}
+    return name if options == published else CUSTOM, level, options
 
 
 def _shorter(budget: Budget, steps: int) -> Budget:

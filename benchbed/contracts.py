@@ -65,7 +65,7 @@ class Task(Protocol):
     """`(T, T)` bool, row = scored token, column = token that it depends on; None where there is no such set."""
 
     chance_loss: float
-    """Cross-entropy in nats of the best predictor that knows nothing of the pattern."""
+    """Cross-entropy in nats of the best constant prediction of each scored token over all instances; their mean."""
 
     def sample(self, count: int, generator: "Generator") -> "Tensor":
         """Draw `count` sequences as an int64 tensor `(count, T)` on the CPU."""

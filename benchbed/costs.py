@@ -1,5 +1,7 @@
 """What a member costs, measured and not declared."""
 
+import warnings
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,7 +17,14 @@ def measure_costs(recipe: Recipe, task: Task) -> Costs:
     """Count parameters, and the FLOPs of one forward pass over a sequence."""
     model = recipe.make_model(0, task)
     tokens = task.sample(1, generator(0, "held-out"))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    # oneDNN computes an LSTM in one kernel that torch does not count; torch may warn of switching it off.
+    quiet = warnings.catch_warnings(action="ignore")
+    with (
+        quiet,
+        torch.backends.mkldnn.flags(enabled=False),
+        torch.no_grad(),
+        FlopCounterMode(display=False) as counter,
+    ):
         model(tokens)
     mixers = {id(p): p.numel() for name, p in model.named_parameters() if ".mixer." in name}
     return Costs(

@@ -87,6 +87,9 @@ class Plugin:
             ) from error
         if not inspect.isclass(cls):
             raise PluginError(f"{where}: expected a class, found {type(cls).__name__}")
+        lacking = _lacking(self.kind, cls)
+        if lacking:
+            raise PluginError(f"{where}: expected {lacking}; benchbed.contracts says what a {self.kind} must have")
         return cls
 
     def resolve(self, given: dict[str, Any], *, text: bool = False) -> dict[str, Any]:
@@ -132,6 +135,18 @@ def find_class(kind: Kind, name: str) -> Plugin:
     if colon and not any(name == p.label for p in plugins(kind)) and source_path(module):
         return Plugin(kind, cls, "unregistered", "0", name)
     return find(kind, name)
+
+
+def _lacking(kind: Kind, cls: type) -> str | None:
+    """What a class must have to be a mixer or a task, and has not."""
+    if kind == "mixer":
+        from torch import nn
+
+        return None if issubclass(cls, nn.Module) else "a torch.nn.Module"
+    missing = [name for name in ("sample", "solved") if not callable(getattr(cls, name, None))]
+    if missing:
+        return f"a method `{missing[0]}`"
+    return None if isinstance(getattr(cls, "version", None), int) else "a class attribute `version: int`"
 
 
 def _built_in(kind: Kind) -> list[Plugin]:

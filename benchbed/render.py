@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from benchbed.checks import Finding
+    from benchbed.findings import Finding
     from benchbed.results import Result
     from benchbed.run import Progress
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from strangers import ENTRY_POINTS, PLANTED, TINY_TRACK, install
+from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
 from benchbed.config import RunConfig, plan
 from benchbed.tracks import Track, load_track
@@ -43,7 +43,7 @@ def configure(tiny: Track):
 @pytest.fixture(scope="session")
 def planted_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = tmp_path_factory.mktemp("site")
-    install(site, "planted", ENTRY_POINTS, planted=PLANTED, planted_quits="raise SystemExit(3)")
+    install(site, "planted", ENTRY_POINTS, planted=PLANTED, **BROKEN)
     return site
 
 

@@ -71,6 +71,18 @@ class Optional(nn.Module):
     def __init__(self, dim: int, length: int, *, gate: bool = True, **rest):
         super().__init__()
 
+class OldSignature(nn.Module):
+    def __init__(self, d_model: int, sequence_length: int):
+        super().__init__()
+
+class OldTask:
+    def __init__(self, generator):
+        pass
+    def sample(self, count, generator):
+        pass
+    def solved(self, accuracy):
+        pass
+
 class NoModule:
     def __init__(self, dim: int, length: int):
         pass
@@ -89,8 +101,21 @@ optional = planted:Optional
 no_module = planted:NoModule
 quits = planted_quits:Quits
 missing = planted:Missing
+old_signature = planted:OldSignature
+needs = planted_needs:Needs
+garbled = planted_garbled:Garbled
 mlp_mixer = planted:RandomFeatures
+
+[benchbed.tasks]
+old_task = planted:OldTask
+no_task = planted:NoModule
 """
+
+BROKEN = {
+    "planted_quits": "raise SystemExit(3)",
+    "planted_needs": "import a_library_that_nobody_has",
+    "planted_garbled": "class Garbled(:",
+}
 
 
 def install(folder: Path, name: str, entry_points: str, **modules: str) -> None:

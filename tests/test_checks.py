@@ -53,6 +53,17 @@ class InterleavedHeads(Base):
         return heads.cumsum(2).transpose(1, 2).reshape(b, t, d)
 
 
+class RecurrenceOverTheBatch(nn.Module):
+    """`batch_first` forgotten: the first sequence sees no other, the last one all."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__()
+        self.recurrence = nn.GRU(dim, dim)
+
+    def forward(self, x):
+        return self.recurrence(x)[0]
+
+
 class NormOverTime(Base):
     def forward(self, x):
         return super().forward((x - x.mean(1, keepdim=True)) / (1 + x.std(1, keepdim=True)))
@@ -245,6 +256,7 @@ CHEATS = {
     NextToken: "no future",
     WhisperOfTheFuture: "no future",
     InterleavedHeads: "no future",
+    RecurrenceOverTheBatch: "no neighbours",
     NormOverTime: "no future",
     NormOverBatch: "no neighbours",
     ClosedGate: "no future",

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
+from strangers import BROKEN, install
 
 from benchbed.cli import main
 
@@ -54,6 +56,28 @@ print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
     assert process.stdout
 
 
+def test_plug_ins_do_not_slow_the_listings(tmp_path):
+    """Ten that import torch and three that are broken, against a bare start with the same libraries."""
+    source = "import torch\nfrom torch import nn\n\nclass Heavy(nn.Module):\n    'A heavy one.'\n"
+    modules = {f"heavy{number}": source for number in range(10)} | BROKEN
+    for name, text in modules.items():
+        install(tmp_path, name, f"[benchbed.mixers]\n{name} = {name}:Heavy\n", **{name: text})
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "COLUMNS": "100"}
+
+    def seconds(script):
+        started = time.perf_counter()
+        process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+        assert process.returncode == 0, process.stderr
+        return time.perf_counter() - started, process.stdout
+
+    start = "import sys; from benchbed.cli import main; sys.argv = ['benchbed', '{}']; main()"
+    scripts = [start.format("--help"), start.format("list"), "import rich.table, typer, pydantic, yaml"]
+    assert seconds(scripts[1])[1].count("A heavy one.") == 10
+    help_, list_, bare = (min(seconds(script)[0] for _ in range(5)) for script in scripts)
+    assert help_ < 2.5 * bare
+    assert list_ < 2.5 * bare
+
+
 def test_listings(cli, planted):
     code, out, _ = cli("list", "mixers", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
@@ -83,7 +107,17 @@ def test_plugins_and_their_status(cli, planted, monkeypatch):
     status = {(row["distribution"], row["name"]): row["status"] for row in json.loads(out)}
     assert code == 1
     assert status["benchbed", "linear_map"] == status["planted", "leaky"] == "loads"
-    for name, fault in (("quits", "SystemExit: 3"), ("missing", "AttributeError"), ("optional", "**rest")):
+    for name, fault in (
+        ("quits", "SystemExit: 3"),
+        ("missing", "AttributeError"),
+        ("optional", "**rest"),
+        ("needs", "No module named 'a_library_that_nobody_has'"),
+        ("garbled", "SyntaxError"),
+        ("no_module", "expected a torch.nn.Module"),
+        ("old_signature", "expected __init__(self, dim, length, *, option: type = default, ...), found positional"),
+        ("old_task", "expected a class attribute `version: int`"),
+        ("no_task", "expected a method `sample`"),
+    ):
         assert status["planted", name].startswith("broken: ")
         assert fault in status["planted", name]
 

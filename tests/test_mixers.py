@@ -7,7 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from benchbed.contracts import MixerWithWeights
+from benchbed.costs import measure_costs
 from benchbed.errors import OptionError
+from benchbed.recipe import make_recipe
 from benchbed.registry import find, plugins
 
 NAMES = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
@@ -43,6 +45,16 @@ def test_every_earlier_token_reaches_every_later_one(name):
     for t in range(8):
         (gradient,) = torch.autograd.grad(mixer(x)[:, t].square().sum(), x)
         assert (gradient.abs().amax(dim=(0, 2))[: t + 1] > 0).all()
+
+
+@pytest.mark.parametrize(("name", "gates"), [("lstm", 4), ("gru", 3)])
+def test_the_cost_of_recurrences_is_counted(configure, name, gates):
+    """torch counts nothing of a fused LSTM. A layer has two products of D x D a gate and token."""
+
+    def cost(layers):
+        return measure_costs(*make_recipe(configure(name, mixer_options={"layers": layers}))).flops_per_token
+
+    assert cost("2") - cost("1") == gates * 2 * 2 * 16 * 16
 
 
 @pytest.mark.parametrize("name", NAMES)

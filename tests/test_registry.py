@@ -8,7 +8,9 @@ from benchbed.registry import find, plugins
 
 MIXERS = [
     "grouped_query_attention",
+    "gru",
     "linear_attention",
+    "lstm",
     "mlp_mixer",
     "multi_head_attention",
     "multi_query_attention",

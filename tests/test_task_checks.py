@@ -1,9 +1,17 @@
+"""Planted faults in tasks are caught, each by the check that is there for it; built-in tasks raise no alarm."""
+
+import json
+import math
+import sys
+
 import pytest
 import torch
+from strangers import install
 
+from benchbed.cli import main
 from benchbed.errors import PluginError
 from benchbed.registry import find, plugins
-from benchbed.task_checks import check_task
+from benchbed.task_checks import TASK_CHECKS, TaskSubject, check_task, conformance_tests, task_conformance
 
 TASKS = [p.name for p in plugins("task") if p.distribution == "benchbed"]
 
@@ -42,3 +50,180 @@ def test_a_task_that_breaks_its_contract_is_told_how(fault, message):
     fault(task)
     with pytest.raises(PluginError, match=message):
         check_task(task)
+
+
+class Permuted:
+    """Four tokens, then the same in a hidden order; the faults below change one thing each."""
+
+    version = 1
+    vocabulary = 3
+    length = 8
+    chance_loss = math.log(3)
+
+    def __init__(self, generator, *, shift: int = 0):
+        self.order = torch.randperm(4, generator=generator)
+        self.scored = torch.arange(8) >= 4
+        self.parents = torch.zeros(8, 8, dtype=torch.bool)
+        self.parents[torch.arange(4, 8), (self.order + shift) % 4] = True
+
+    def sample(self, count, generator):
+        first = torch.randint(0, 3, (count, 4), generator=generator)
+        return torch.cat((first, first[:, self.order]), dim=1)
+
+    def solved(self, accuracy):
+        return (accuracy >= 0.99).all(-1)
+
+
+class NoVersion(Permuted):
+    version = None
+
+
+class DrawsGlobally(Permuted):
+    def sample(self, count, generator):
+        return super().sample(count, None)
+
+
+class InstanceDrawnGlobally(Permuted):
+    def __init__(self, generator):
+        super().__init__(None)
+
+
+class SeededInside(Permuted):
+    def sample(self, count, generator):
+        return super().sample(count, torch.Generator().manual_seed(0))
+
+
+class GoesOn(Permuted):
+    """Counts its calls."""
+
+    calls = 0
+
+    def sample(self, count, generator):
+        self.calls += 1
+        return (super().sample(count, generator) + self.calls) % 3
+
+
+class OneSequence(Permuted):
+    def sample(self, count, generator):
+        return super().sample(1, generator).expand(count, -1).contiguous()
+
+
+class WrongChance(Permuted):
+    chance_loss = math.log(4)
+
+
+class SkewedTokens(Permuted):
+    def sample(self, count, generator):
+        return super().sample(count, generator).clamp(max=1)
+
+
+class Generous(Permuted):
+    def solved(self, accuracy):
+        return accuracy.mean(-1) > 0.3
+
+
+class OneVerdictForAll(Permuted):
+    def solved(self, accuracy):
+        return (accuracy >= 0.99).all()
+
+
+class OtherParents(Permuted):
+    def __init__(self, generator):
+        super().__init__(generator, shift=1)
+
+
+class TooManyParents(Permuted):
+    def __init__(self, generator):
+        super().__init__(generator)
+        self.parents[4:, :4] = True
+
+
+class FullRows(find("task", "linear_map").load()):
+    """Every output is the same parity; a criterion over the mean lets a copy of the token before pass."""
+
+    def __init__(self, generator):
+        super().__init__(generator, state_size=8, sparsity=3)
+        self.matrix = torch.ones(8, 8)
+        self.parents[8:, :8] = True
+
+    def solved(self, accuracy):
+        return accuracy.mean(-1) >= 0.9
+
+
+FAULTS = [
+    (NoVersion, "contract", "version: int"),
+    (DrawsGlobally, "same seed, same data", "draw everything from the generator"),
+    (InstanceDrawnGlobally, "same seed, same data", "draw everything from the generator"),
+    (SeededInside, "same seed, same data", "gives the same sequences again"),
+    (GoesOn, "same seed, same data", "keep nothing between calls"),
+    (OneSequence, "same seed, same data", "all sequences of a sample are equal"),
+    (
+        WrongChance,
+        "chance level",
+        "chance_loss is 1.3863 nats; the best constant prediction of each token reaches 1.098",
+    ),
+    (SkewedTokens, "chance level", "chance_loss is 1.0986 nats"),
+    (Generous, "criterion", "solved() holds where constants are guessed"),
+    (OneVerdictForAll, "criterion", "one bool a row"),
+    (OtherParents, "parents suffice", "% of sequences from its parents ["),
+    (TooManyParents, "parents needed", "is told as well without its parent"),
+    (FullRows, "no shortcut", "from at most a few earlier scored tokens solves it"),
+]
+
+
+@pytest.mark.parametrize(("task", "check", "message"), FAULTS, ids=[task.__name__ for task, *_ in FAULTS])
+def test_a_planted_fault_is_caught_by_its_check(task, check, message):
+    findings = {f.check: f for f in task_conformance(TaskSubject(task))}
+    assert findings[check].status == "failed"
+    assert message in findings[check].message
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "level", [{"state_size": 8}, {"state_size": 16, "sparsity": 7}, {"state_size": 2, "sparsity": 1}]
+)
+def test_built_in_tasks_pass(name, level):
+    subject = TaskSubject(find("task", name).load(), level)
+    assert [f for f in task_conformance(subject) if f.status != "passed"] == []
+
+
+test_in_one_line = conformance_tests(Permuted)
+
+
+def test_what_cannot_be_counted_is_noted():
+    def opaque(generator):
+        task = find("task", "linear_map").load()(generator)
+        task.parents = None
+        return task
+
+    crowded = TaskSubject(find("task", "linear_map").load(), {"state_size": 32, "sparsity": 20})
+    for subject, reason in ((TaskSubject(opaque), "declares no parents"), (crowded, "20 parents of 2 values")):
+        notes = {f.check: f.message for f in task_conformance(subject) if f.status == "note"}
+        assert list(notes) == ["parents suffice", "parents needed"]
+        assert reason in notes["parents suffice"]
+
+
+def test_the_command(capsys, monkeypatch, tmp_path):
+    source = "from test_task_checks import Permuted, WrongChance\n"
+    install(tmp_path, "tasky", "[benchbed.tasks]\nwrong = tasky:WrongChance\npermuted = tasky:Permuted", tasky=source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "test_task_checks", sys.modules[__name__])
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["benchbed", "check", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return caught.value.code, *capsys.readouterr()
+
+    code, out, _ = call("--task", "permuted", "--json")
+    assert (code, [f["check"] for f in json.loads(out)]) == (0, list(TASK_CHECKS))
+    code, out, _ = call("--task", "tasky:wrong")
+    assert code == 1
+    assert "✗ chance level: chance_loss is 1.3863" in out
+    assert call("--task", "tasky:Permuted")[0] == 0
+    assert call("--task", "linear_map@s3", "--task-option", "sparsity=2")[0] == 0
+    code, _, err = call("--task", "linear_map@s9")
+    assert (code, "unknown level" in err) == (2, True)
+    code, _, err = call()
+    assert (code, "expected a mixer, or a task with --task" in err) == (2, True)
+    assert call("mlp_mixer", "--task", "linear_map")[0] == 2

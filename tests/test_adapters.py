@@ -1,0 +1,76 @@
+"""The classes of docs/adapters.md, taken from the page: each is short, passes every check, and trains."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from strangers import install
+from torch import nn
+
+from benchbed.checks import CHECKS, Subject, conformance
+from benchbed.config import RunConfig
+from benchbed.run import EngineRequest, execute
+
+TEXT = (Path(__file__).resolve().parents[1] / "docs" / "adapters.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+VMAP = {
+    "TimmAttention": "one after another inside aten::_scaled_dot_product",
+    "EncoderAttention": "one after another inside aten::_native_multi_head_attention",
+    "Recurrence": "members train one at a time",
+}
+
+
+def classes() -> dict[str, type[nn.Module]]:
+    names: dict = {}
+    exec("\n".join(BLOCKS), names)
+    return {name: cls for name, cls in names.items() if isinstance(cls, type) and cls.__module__ == "builtins"}
+
+
+ADAPTERS = {name: value for name, value in classes().items() if name != "Module"}
+
+
+def test_the_page_shows_them_all_and_each_in_ten_lines():
+    assert set(ADAPTERS) == {"TimmAttention", "EncoderAttention", "Recurrence"}
+    for block in BLOCKS:
+        body = [line for line in block.partition('"""\n')[2].splitlines() if line]
+        assert len(body) <= 10
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize(("dim", "length"), [(64, 16), (32, 9)])
+def test_each_passes_every_check(name, dim, length):
+    subject = Subject(ADAPTERS[name], {}, dim, length)
+    # These classes have no module that could be imported again, which a pickle needs.
+    findings = {f.check: f for f in conformance(subject, tuple(check for check in CHECKS if check != "pickles"))}
+    assert [f for f in findings.values() if f.status == "failed"] == []
+    assert VMAP[name] in findings["vmap"].message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check"),
+    [
+        ("dropout=0.0, ", "", "no randomness"),
+        ("(length) < 0", "(length) == 0", "no future"),
+        ("nn.GRU(dim, dim, batch_first=True)", "nn.GRU(dim, dim)", "no neighbours"),
+        ("is_causal=True", "is_causal=False", "no future"),
+    ],
+)
+def test_the_mistakes_that_the_page_names_are_found(old, new, check):
+    (block,) = [block for block in BLOCKS if old in block]
+    names: dict = {"nn": nn}
+    exec(block.replace(old, new), names)
+    (cls,) = [value for key, value in names.items() if key in ADAPTERS]
+    findings = {f.check: f for f in conformance(Subject(cls, {}, 16, 8))}
+    assert findings[check].status == "failed"
+
+
+def test_the_fallback_is_automatic_and_visible(configure, tmp_path, monkeypatch):
+    install(tmp_path, "wrapped", "[benchbed.mixers]\nrecurrence = wrapped:Recurrence\n", wrapped="\n".join(BLOCKS))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config: RunConfig = configure("recurrence", max_steps=20)
+    request = EngineRequest("vmap", torch.device("cpu"))
+    environment = execute(config, tmp_path / "run", request, lambda _: None).result.environment
+    assert environment.engine == "loop"
+    assert environment.engine_note is not None
+    assert "vmap cannot train this mixer: RuntimeError: Batching rule not implemented" in environment.engine_note
