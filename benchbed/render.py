@@ -103,7 +103,7 @@ def result_table(result: "Result") -> RenderableType:
         "task options": _options(config.task.options),
         "solved": f"{summary.solved} of {summary.seeds} seeds, {summary.solve_rate:.0%} [{low:.0%}, {high:.0%}]",
         "mean steps": f"{_mean(result)}, budget {config.budget.steps:,}",
-        "median steps": _number(summary.median_steps, "not reached"),
+        "median steps": _median(result),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
         "plateau end": _number(summary.mean_plateau_end, "never"),
         "learning rate": f"{result.learning_rate:g}",
@@ -117,7 +117,7 @@ def result_table(result: "Result") -> RenderableType:
     }
     table = Table(
         show_header=False,
-        caption="95% intervals: Wilson for the rate, Student's t for the mean",
+        caption="95% intervals: Wilson for the rate, Student's t for the mean, order statistics for the median",
         caption_justify="left",
     )
     for name, value in rows.items():
@@ -173,6 +173,12 @@ def _mean(result: "Result") -> str:
     interval = result.summary.mean_steps_interval
     tail = f" [{interval[0]:,.0f}, {interval[1]:,.0f}]" if interval else ""
     return f"{result.summary.mean_steps:,.0f}{tail}"
+
+
+def _median(result: "Result") -> str:
+    interval = result.summary.median_interval
+    ends = [_number(end, "not reached") for end in interval or []]
+    return _number(result.summary.median_steps, "not reached") + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def _ratio(result: "Result", first: "Result") -> str:

@@ -59,6 +59,8 @@ class Summary(Strict):
     """Student's t, kept within the budget; None for one seed, or where no seed solved."""
     median_steps: PositiveFloat | None
     """None where half of the seeds or more did not solve."""
+    median_interval: list[float | None] | None
+    """Exact, from order statistics, so 95% or more; an end is None if it was not reached. None below six seeds."""
     mean_plateau_end: PositiveFloat | None
     """Mean of min(plateau end, budget); None where no seed left the plateau."""
     seconds: NonNegativeFloat
@@ -110,6 +112,7 @@ def summarise(rows: Sequence[MemberRow], budget: int) -> Summary:
         mean_steps=_restricted_mean(steps, budget),
         mean_steps_interval=_mean_interval(steps, budget) if solved else None,
         median_steps=float(middle) if math.isfinite(middle) else None,
+        median_interval=_median_interval(steps, budget),
         mean_plateau_end=_restricted_mean(plateau_ends, budget) if any(plateau_ends) else None,
         seconds=round(math.fsum(row.seconds for row in rows), 3),
     )
@@ -129,3 +132,13 @@ def _mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | No
     half = t.ppf((1 + CONFIDENCE) / 2, len(restricted) - 1) * stdev(restricted) / math.sqrt(len(restricted))
     mean = fmean(restricted)
     return [max(0.0, mean - float(half)), min(float(budget), mean + float(half))]
+
+
+def _median_interval(steps: Sequence[int | None], budget: int) -> list[float | None] | None:
+    from scipy.stats import quantile_test
+
+    never = budget + 1
+    interval = quantile_test([never if s is None else s for s in steps], p=0.5).confidence_interval(CONFIDENCE)
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return None
+    return [None if end == never else float(end) for end in (interval.low, interval.high)]

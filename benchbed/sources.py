@@ -2,15 +2,29 @@
 
 The hash covers the file that defines the class and every module of the same package that it imports, directly
 or not, so that an edit in a helper file makes a different run. Other packages are covered by their versions.
+Comments, docstrings and blank lines do not count: a better word in a docstring must not cost a board its entries.
 """
 
 import ast
 import hashlib
 import importlib.util
+import io
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-__all__ = ["first_line", "public_class", "source_files", "source_hash", "source_path"]
+__all__ = ["class_attribute", "first_line", "public_class", "source_files", "source_hash", "source_path"]
+
+_NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
 
 
 def source_path(module: str) -> Path | None:
@@ -78,9 +92,49 @@ def source_hash(module: str) -> str | None:
         return None
     digest = hashlib.sha256()
     for name in sorted(files):
-        # Line endings differ between checkouts of the same code.
-        digest.update(name.encode() + b"\0" + files[name].read_bytes().replace(b"\r\n", b"\n") + b"\0")
+        digest.update(f"{name}\0{_code(files[name])}\0".encode())
     return digest.hexdigest()
+
+
+def class_attribute(target: str, attribute: str) -> Any:
+    """The value of a literal that the body of `"package.module:Class"` assigns; None if there is none."""
+    module, _, name = target.partition(":")
+    path = source_path(module)
+    tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name):
+        for line in (n for n in node.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)):
+            if attribute in [getattr(target, "id", "") for target in line.targets]:
+                return ast.literal_eval(line.value)
+    return None
+
+
+def _code(path: Path) -> str:
+    """The lines of a file that hold code, without comments and whatever the line endings.
+
+    Told from tokens and not from the syntax tree's dump, which differs between versions of Python.
+    """
+    text = path.read_bytes().replace(b"\r\n", b"\n")
+    lines = text.decode(errors="replace").splitlines()
+    kept = dict[int, str]()
+    try:
+        docstrings = {(node.lineno, node.col_offset) for node in _docstrings(ast.parse(text))}
+        for token in tokenize.tokenize(io.BytesIO(text).readline):
+            first, last = token.start[0], token.end[0]
+            if token.type == tokenize.COMMENT and first in kept:
+                kept[first] = lines[first - 1][: token.start[1]].rstrip()
+            elif token.type not in _NO_CODE and token.start not in docstrings:
+                kept |= {row: lines[row - 1] for row in range(first, last + 1) if row not in kept}
+    except (SyntaxError, tokenize.TokenError):
+        return text.decode(errors="replace")
+    return "\n".join(kept[row] for row in sorted(kept))
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and ast.get_docstring(node, clean=False) is not None:
+                yield first.value
 
 
 def _same_package(module: str, root: str) -> bool:

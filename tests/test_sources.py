@@ -1,6 +1,6 @@
 import pytest
 
-from benchbed.sources import first_line, public_class, source_files, source_hash, source_path
+from benchbed.sources import class_attribute, first_line, public_class, source_files, source_hash, source_path
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_source_is_followed_inside_its_package_without_importing_it(package)
 def test_an_edit_of_any_file_that_counts_changes_the_hash(package, edited):
     before = source_hash("strange.mixer")
     path = package / edited
-    path.write_text(path.read_text() + "\n# edited")
+    path.write_text(path.read_text() + "\nedited = 1")
     assert source_hash("strange.mixer") != before
 
 
@@ -41,6 +41,60 @@ def test_line_endings_and_unrelated_files_do_not_change_the_hash(package):
     path = package / "kernels.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert source_hash("strange.mixer") == before
+
+
+CODE = '''
+"""A module."""
+import os  # for the path
+
+
+class A:
+    """Of
+    several lines."""
+    version = 3
+    text = f"""one
+
+    {os.sep} # no comment
+    """
+
+    def f(self):
+        "Short."
+        return 1
+'''
+
+
+def code_hash(tmp_path, monkeypatch, text):
+    (tmp_path / "some_module.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return source_hash("some_module")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "counts"),
+    [
+        ('"""A module."""', '"""A better\nmodule."""', False),
+        ("  # for the path", "", False),
+        ("import os", "# why\n\nimport os", False),
+        ("several lines.", "more lines.", False),
+        ('"Short."', '"""Longer."""', False),
+        ("return 1", "return 2", True),
+        ("one\n\n", "one\n", True),
+        ("# no comment", "# no", True),
+        ("        return 1", "    return 1", True),
+    ],
+)
+def test_words_do_not_change_the_hash_and_code_does(tmp_path, monkeypatch, old, new, counts):
+    before = code_hash(tmp_path, monkeypatch, CODE)
+    assert old in CODE
+    assert (code_hash(tmp_path, monkeypatch, CODE.replace(old, new)) != before) == counts
+
+
+def test_a_class_attribute_is_read_without_importing(tmp_path, monkeypatch):
+    code_hash(tmp_path, monkeypatch, CODE)
+    assert class_attribute("some_module:A", "version") == 3
+    assert class_attribute("some_module:A", "other") is None
+    assert class_attribute("some_module:B", "version") is None
+    assert class_attribute("nowhere:A", "version") is None
 
 
 def test_what_is_not_there_has_no_source():
