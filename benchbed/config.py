@@ -44,7 +44,7 @@ class TaskReference(Strict):
 
 
 class TrackReference(Strict):
-    """A track, by name, version and the hash of its content."""
+    """A track, by name, version and `Track.hash`."""
 
     name: str
     version: int
@@ -148,7 +148,7 @@ def plan(
             options=options,
             source_hash=task_plugin.source_hash,
         ),
-        track=TrackReference(name=track.name, version=track.version, hash=fingerprint(track.model_dump(mode="json"))),
+        track=TrackReference(name=track.name, version=track.version, hash=track.hash),
         backbone=backbone,
         optimiser=track.optimiser,
         budget=budget,

@@ -124,11 +124,18 @@ class Track(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     version: PositiveInt
     description: str
+    baseline: str | None = None
+    """The mixer to which the others of a board are compared."""
     backbone: Backbone
     optimiser: Optimiser
     budget: Budget
     seeds: Seeds
     tasks: Annotated[dict[str, TaskLevels], Field(min_length=1)]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what is the same for all its levels; a level more or a better description is no other track."""
+        return fingerprint(self.model_dump(mode="json", exclude={"description", "baseline", "tasks"}))
 
     def level(self, task: str, level: str | None) -> tuple[str, Level]:
         """The level's name and setting; the task's default level if `level` is None.

@@ -44,6 +44,19 @@ def test_a_malformed_track_is_one_line(tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_level_more_is_the_same_track_and_another_budget_is_not(tiny, tmp_path):
+    def changed(**changes):
+        path = tmp_path / "changed.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(TINY_TRACK) | changes))
+        return load_track(str(path)).hash
+
+    levels = {"s1": {"options": {"state_size": 4, "sparsity": 1}}}
+    assert changed(tasks={"linear_map": {"default": "s1", "levels": levels}}, description="Better") == tiny.hash
+    assert changed(baseline="mlp_mixer") == tiny.hash
+    for change in ({"version": 2}, {"name": "other"}, {"seeds": {"scoring": 4, "tuning": [100, 101]}}):
+        assert changed(**change) != tiny.hash
+
+
 def test_unknown_track_level_and_missing_file(tiny):
     with pytest.raises(UnknownNameError, match="unknown track 'lit'; did you mean 'lite'"):
         load_track("lit")
