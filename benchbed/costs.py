@@ -31,4 +31,6 @@ def measure_costs(recipe: Recipe, task: Task) -> Costs:
         parameters=sum(p.numel() for p in model.parameters()),
         mixer_parameters=sum(mixers.values()),
         flops_per_token=counter.get_total_flops() / task.length,
+        sequence_length=task.length,
+        sequences_per_step=recipe.batch_size(task),
     )

@@ -11,6 +11,7 @@ __all__ = [
     "BenchbedError",
     "BusyError",
     "DeviceError",
+    "EntryError",
     "OptionError",
     "PluginError",
     "ResultError",
@@ -49,6 +50,10 @@ class TrackError(BenchbedError):
 
 class ResultError(BenchbedError):
     """A result file is missing, unreadable, or of another schema version."""
+
+
+class EntryError(BenchbedError):
+    """A leaderboard entry is malformed, or a run cannot become one."""
 
 
 class StorageError(BenchbedError):

@@ -55,6 +55,10 @@ class Costs(Strict):
     """Over all layers."""
     flops_per_token: NonNegativeFloat
     """Forward pass, matrix products only, two a multiply-add, as torch counts them."""
+    sequence_length: PositiveInt
+    """Tokens in a sequence."""
+    sequences_per_step: PositiveInt
+    """Sequences that a member trains on in one step."""
 
 
 class Environment(Strict):
@@ -97,6 +101,11 @@ class Result(Strict):
     """ISO 8601, UTC."""
     seconds: NonNegativeFloat
     """Wall time of the whole run, interruptions left out."""
+
+    @property
+    def restricted_steps(self) -> list[int]:
+        """min(steps to solve, budget), one number a scoring seed."""
+        return [self.config.budget.steps if row.steps is None else row.steps for row in self.members]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -21,6 +21,7 @@ ORDER = [
     "tracks",
     "trajectory",
     "scoring",
+    "comparison",
     "config",
     "seeding",
     "findings",

@@ -1,0 +1,127 @@
+"""Is one mixer faster than another? Exact tests on the steps of their seeds, for a pair and across a board.
+
+Every argument called `steps` has one number a seed: min(steps to solve, budget).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from benchbed.scoring import CONFIDENCE
+
+__all__ = ["SIGNIFICANT", "Pair", "holm", "paired_p", "permutation_p", "rank", "ratio_of_means"]
+
+SIGNIFICANT = 0.05
+"""Pairs with a smaller Holm-adjusted p are told apart."""
+
+
+class Pair(NamedTuple):
+    """Two entries of a board and the test between them."""
+
+    first: str
+    second: str
+    p: float
+    adjusted: float
+    """By Holm, over all pairs of the board."""
+
+
+def permutation_p(first: Sequence[int], second: Sequence[int]) -> float:
+    """Two-sided p of the exact permutation test on the difference of means, for independent seeds.
+
+    All C(m+n, n) ways to share the pooled steps out are counted, by dynamic programming over their sums: sixteen
+    seeds a side have 601 million, which `scipy.stats.permutation_test` could only sample. The seeds of two mixers
+    share their task instances; if those make both fast or slow together, this test errs on the safe side.
+
+    Args:
+        first: steps, at most 32 seeds.
+        second: likewise.
+    """
+    pooled = np.array([*first, *second], dtype=np.int64)
+    unit = np.gcd.reduce(pooled)
+    values, total = pooled // unit, int(pooled.sum() // unit)
+    ways = np.zeros((len(first) + 1, total + 1), dtype=np.int64)  # ways[k, s]: subsets of size k with sum s
+    ways[0, 0] = 1
+    for value in values:
+        ways[1:, value:] += ways[:-1, : total + 1 - value].copy()
+    # In integers, so that ties are ties: n * sum(first) against m * total, m of n values being first.
+    distances = np.abs(len(pooled) * np.arange(total + 1) - len(first) * total)
+    observed = distances[int(sum(first) // unit)]
+    return float(ways[-1, distances >= observed].sum() / ways[-1].sum())
+
+
+def paired_p(first: Sequence[int], second: Sequence[int]) -> float:
+    """Two-sided p of the exact test that swaps the two steps of a seed, for two trainings of the same seeds.
+
+    Args:
+        first: steps of the seeds.
+        second: steps of the same seeds, in the same order.
+    """
+    from scipy.stats import permutation_test
+
+    if len(first) < 2 or list(first) == list(second):
+        return 1.0
+    result = permutation_test(
+        (np.array(first, float), np.array(second, float)),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=2**17,  # exact up to 17 seeds
+    )
+    return float(result.pvalue)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Adjust p values of one family by Holm's step-down method (SciPy has none)."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    adjusted, largest = [1.0] * len(values), 0.0
+    for position, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - position) * values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, int], list[Pair]]:
+    """Rank the entries of a board: one more than the number of entries that are significantly faster.
+
+    So whoever shares rank 1 is beaten by nobody, and no rank depends on the order in which ties are listed.
+
+    Args:
+        board: steps of every entry.
+
+    Returns:
+        The rank of every entry, and all pairs.
+    """
+    couples = list(combinations(board, 2))
+    values = [permutation_p(board[a], board[b]) for a, b in couples]
+    pairs = [Pair(a, b, p, q) for (a, b), p, q in zip(couples, values, holm(values), strict=True)]
+    ranks = dict.fromkeys(board, 1)
+    for pair in pairs:
+        if pair.adjusted < SIGNIFICANT:
+            slower = max(pair.first, pair.second, key=lambda name: np.mean(board[name]))
+            ranks[slower] += 1
+    return ranks, pairs
+
+
+def ratio_of_means(steps: Sequence[int], baseline: Sequence[int]) -> tuple[float, list[float] | None]:
+    """Ratio of mean steps to a baseline's, with its interval by the delta method on the logarithm (Welch's t).
+
+    Where seeds were stopped by the budget it is the ratio of restricted means, not of the times that nobody saw.
+
+    Returns:
+        The ratio and its 95% interval; None where neither side varies.
+    """
+    from scipy.stats import t
+
+    sides = [np.array(side, float) for side in (steps, baseline)]
+    ratio = float(sides[0].mean() / sides[1].mean())
+    if min(map(len, sides)) < 2:
+        return ratio, None
+    parts = [side.var(ddof=1) / len(side) / side.mean() ** 2 for side in sides]
+    if not sum(parts):
+        return ratio, None
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    return ratio, [ratio * math.exp(-half), ratio * math.exp(half)]

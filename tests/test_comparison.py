@@ -1,0 +1,115 @@
+"""Tests between entries, against brute force, SciPy and simulation."""
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchbed.comparison import holm, paired_p, permutation_p, rank, ratio_of_means
+
+grid = st.integers(1, 20).map(lambda k: 25 * k)
+small = st.lists(grid, min_size=1, max_size=5)
+
+
+@given(small, small)
+def test_the_permutation_p_is_that_of_brute_force(first, second):
+    pooled = np.array([*first, *second])
+    observed = abs(np.mean(first) - np.mean(second))
+    extreme = total = 0
+    for chosen in combinations(range(len(pooled)), len(first)):
+        mask = np.isin(np.arange(len(pooled)), chosen)
+        total += 1
+        extreme += abs(pooled[mask].mean() - pooled[~mask].mean()) >= observed - 1e-9
+    assert permutation_p(first, second) == pytest.approx(extreme / total)
+    assert permutation_p(second, first) == pytest.approx(extreme / total)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(grid, min_size=5, max_size=5), st.lists(grid, min_size=5, max_size=5))
+def test_the_permutation_p_is_scipys(first, second):
+    expected = stats.permutation_test((first, second), lambda a, b: float(np.mean(a) - np.mean(b)), n_resamples=1000)
+    assert permutation_p(first, second) == pytest.approx(expected.pvalue)
+
+
+def test_the_smallest_p_is_that_of_its_number_of_seeds():
+    """Three seeds a side cannot give less than 0.1, which is why they are never ranked; sixteen are counted too."""
+    assert permutation_p([25] * 3, [50] * 3) == pytest.approx(0.1)
+    assert permutation_p(range(1, 9), range(101, 109)) == pytest.approx(2 / 12870)
+    assert permutation_p(range(1, 17), range(101, 117)) == pytest.approx(2 / 601080390)
+    assert permutation_p([2000] * 8, [2000] * 8) == 1
+
+
+@given(st.lists(st.tuples(grid, grid), min_size=1, max_size=8))
+def test_the_paired_p_is_that_of_brute_force(pairs):
+    differences = np.array([a - b for a, b in pairs])
+    flipped = [abs(np.dot(signs, differences)) for signs in product((-1, 1), repeat=len(pairs))]
+    expected = np.mean([value >= abs(differences.sum()) for value in flipped])
+    assert paired_p([a for a, _ in pairs], [b for _, b in pairs]) == pytest.approx(expected)
+
+
+def test_holm_is_the_textbooks():
+    """Four hypotheses: 0.005 x 4, 0.01 x 3, then 0.03 x 2, and 0.04 x 1 is raised to it."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_only_raises_and_keeps_the_order(values):
+    adjusted = holm(values)
+    assert all(p <= q <= 1 for p, q in zip(values, adjusted, strict=True))
+    for i, j in combinations(range(len(values)), 2):
+        if values[i] <= values[j]:
+            assert adjusted[i] <= adjusted[j]
+
+
+def test_rank_is_one_more_than_those_who_are_significantly_faster():
+    board = {
+        "slow": [2000] * 8,
+        "fast": [100, 125, 150, 175, 100, 125, 150, 175],
+        "fast too": [125, 125, 150, 200, 100, 125, 150, 175],
+        "middle": [800, 900, 1000, 1100, 800, 900, 1000, 1100],
+    }
+    ranks, pairs = rank(board)
+    assert ranks == {"fast": 1, "fast too": 1, "middle": 3, "slow": 4}
+    assert len(pairs) == 6
+    alone, none = rank({"one": [1, 2]})
+    assert (alone, none) == ({"one": 1}, [])
+
+
+@given(st.lists(st.lists(grid, min_size=8, max_size=8), min_size=1, max_size=4))
+def test_nobody_ranks_behind_without_someone_significantly_faster(board):
+    ranks, pairs = rank({str(i): steps for i, steps in enumerate(board)})
+    assert min(ranks.values()) == 1
+    beaten = sum(pair.adjusted < 0.05 for pair in pairs)
+    assert sum(ranks.values()) == len(board) + beaten
+
+
+def test_the_test_keeps_its_level_when_seeds_are_alike():
+    """Two mixers with one distribution of quantised, censored steps differ in at most 5% of boards."""
+    random = np.random.default_rng(1)
+    steps = np.minimum(2000, np.ceil(random.exponential(900, (1000, 2, 8)) / 25) * 25).astype(int)
+    assert np.mean([permutation_p(*pair) < 0.05 for pair in steps]) < 0.065
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.5])
+def test_the_interval_of_the_ratio_covers(factor):
+    random = np.random.default_rng(2)
+    times = np.ceil(random.gamma(2.0, 150, (200_000, 2)) * [factor, 1] / 25) * 25
+    times = np.minimum(times, 2000).astype(int)
+    truth = times[:, 0].mean() / times[:, 1].mean()
+    hits = 0
+    for sample in times[:8000].reshape(1000, 8, 2):
+        ratio, interval = ratio_of_means(*sample.T.tolist())
+        assert interval is not None
+        assert interval[0] <= ratio <= interval[1]
+        hits += interval[0] <= truth <= interval[1]
+    assert hits / 1000 > 0.92
+
+
+def test_a_ratio_of_what_never_varies_has_no_interval():
+    assert ratio_of_means([2000] * 8, [2000] * 8) == (1.0, None)
+    assert ratio_of_means([100], [200]) == (0.5, None)
