@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed import __version__
+from benchbed import cli_boards
 from benchbed.errors import BenchbedError, OptionError
 
 __all__ = ["app", "main"]
@@ -25,6 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(cli_boards.leaderboard, name="leaderboard")
+app.add_typer(cli_boards.suite, name="suite")
+app.command()(cli_boards.compare)
+app.command()(cli_boards.schema)
 
 _debug = False
 
@@ -75,6 +80,8 @@ def _usage(error: Any) -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from benchbed import __version__
+
         print(f"benchbed {__version__}")
         raise typer.Exit
 

@@ -11,7 +11,7 @@ from benchbed.ensemble import EngineSettings, cpu_count
 from benchbed.errors import DeviceError
 from benchbed.results import Environment
 
-__all__ = ["describe_environment", "find_device"]
+__all__ = ["describe_environment", "device_name", "find_device"]
 
 
 def find_device(name: str) -> torch.device:
@@ -41,7 +41,7 @@ def describe_environment(settings: EngineSettings, engine_note: str | None) -> E
         python=platform.python_version(),
         torch=torch.__version__,
         platform=platform.platform(),
-        device=_device_name(settings.device),
+        device=device_name(settings.device),
         engine=settings.engine,
         engine_note=engine_note,
         compiled=settings.compiled,
@@ -52,7 +52,8 @@ def describe_environment(settings: EngineSettings, engine_note: str | None) -> E
     )
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """The model of a device, as results name it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} ({_cpu_model()}, {cpu_count()} cores)"

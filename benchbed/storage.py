@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ class YamlError(ValueError):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of duplicate keys without a word; here they are an error."""
+    """PyYAML keeps the last of duplicate keys without a word and has infinity; here both are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -34,11 +35,21 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _finite(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    value = yaml.SafeLoader.construct_yaml_float(loader, node)
+    if not math.isfinite(value):
+        raise YamlError(f"line {node.start_mark.line + 1}: expected a finite number, found {node.value}")
+    return value
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _finite)
+
+
 def load_yaml(text: str) -> Any:
     """Parse YAML strictly.
 
     Raises:
-        YamlError: broken syntax, a key that stands twice, or a key that is not text.
+        YamlError: broken syntax, a key that stands twice, a key that is not text, or a number that is not finite.
     """
     try:
         return yaml.load(text, _StrictLoader)

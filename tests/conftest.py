@@ -1,11 +1,14 @@
 """Fixtures: a tiny track, and planted mixers that are installed as a stranger's package would be."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
 from benchbed.config import RunConfig, plan
+from benchbed.results import save_result
 from benchbed.tracks import Track, load_track
 
 
@@ -52,3 +55,58 @@ def planted(planted_site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the planted mixers for one test."""
     monkeypatch.syspath_prepend(str(planted_site))
     return planted_site
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, as somebody."""
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    return subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with two published entries of real runs on a tiny track, and the folder of the runs beside it."""
+    import torch
+
+    from benchbed.run import EngineRequest, execute
+    from benchbed.submission import submit
+
+    root = tmp_path_factory.mktemp("published")
+    boards = root / "repository" / "leaderboards"
+    (boards / "tiny").mkdir(parents=True)
+    text = TINY_TRACK.replace("scoring: 3", "scoring: 8").replace("lite", "tiny")
+    track_file = boards / "tiny" / "track.yaml"
+    track_file.write_text(text.replace("description: For tests", "description: For tests\nbaseline: static_mixer"))
+    track = load_track(str(track_file))
+    for mixer in ("static_mixer", "softmax_attention", "mlp_mixer"):
+        config = plan(
+            mixer,
+            "linear_map",
+            track,
+            track_is_published=True,
+            mixer_options={},
+            task_options={},
+            seeds=None,
+            max_steps=None,
+            device="cpu",
+        )
+        folder = root / "runs" / mixer
+        result = execute(config, folder, EngineRequest("loop", torch.device("cpu")), lambda _: None).result
+        # These tests may run in a checkout that is being worked on; what they test does not depend on that.
+        clean = result.model_copy(update={"environment": result.environment.model_copy(update={"git_dirty": False})})
+        save_result(clean, folder)
+        if mixer != "mlp_mixer":
+            submit(folder, boards, submitter="Somebody")
+    git(boards.parent, "init", "-q", "-b", "main")
+    git(boards.parent, "add", ".")
+    git(boards.parent, "commit", "-q", "-m", "Published")
+    return root
+
+
+@pytest.fixture
+def boards(published_boards: Path, tmp_path: Path) -> Path:
+    """A copy of that repository's boards, for one test."""
+    shutil.copytree(published_boards / "repository", tmp_path / "repository")
+    return tmp_path / "repository" / "leaderboards"

@@ -57,7 +57,7 @@ def damage(folder, change):
         (lambda d: d["config"]["budget"].update(steps=40), "expected identity"),
         (lambda d: d.update(schema_version=2), "has schema version 2, this benchbed reads up to 1; upgrade benchbed"),
         (lambda d: d.pop("schema_version"), "is not a result: expected a schema_version"),
-        (lambda d: d.update(chance_loss=float("nan")), "option 'chance_loss': expected"),
+        (lambda d: d.update(chance_loss=float("nan")), "expected a finite number, found .nan"),
         (lambda d: d.update(finished="yesterday"), "isoformat"),
     ],
 )

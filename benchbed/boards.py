@@ -1,0 +1,89 @@
+"""Where boards and their entries lie; nothing heavy is imported here."""
+
+import hashlib
+from pathlib import Path
+
+from benchbed.errors import EntryError
+
+__all__ = ["STANDINGS", "boards_folder", "entry_files", "find_boards", "find_entry", "stamp"]
+
+STANDINGS = "board.json"
+"""The file beside a board's entries that holds their standings."""
+
+
+def boards_folder(given: Path | None = None) -> Path:
+    """The folder that holds the tracks: the one given, that of a checkout around here, or the installed one.
+
+    Raises:
+        EntryError: the folder that was given holds no track.
+    """
+    if given is not None:
+        if not any(given.glob("*/track.yaml")):
+            raise EntryError(f"--boards {given}: expected a folder with <track>/track.yaml, found none")
+        return given
+    here = Path("leaderboards")
+    if any(here.glob("*/track.yaml")):
+        return here
+    from importlib.resources import files
+
+    return Path(str(files("benchbed.leaderboards")))
+
+
+def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:
+    """The folders of the boards that have entries.
+
+    Args:
+        boards: the folder that holds the tracks.
+        track: only those of this track.
+        level: only those of this task, or of this `task@level`.
+
+    Raises:
+        EntryError: there is none.
+    """
+    found = sorted({path.parent for path in boards.glob("*/*/*.yaml")})
+    wanted = [
+        folder
+        for folder in found
+        if track in (None, folder.parent.name)
+        and (level is None or level.replace(":", ".") in (folder.name, folder.name.partition("@")[0]))
+    ]
+    if not wanted:
+        known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        place = f"track {track}" if track else "any track"
+        raise EntryError(f"no board of {level or 'any level'} in {place}; known: {known or 'none'}")
+    return wanted
+
+
+def entry_files(folder: Path) -> list[Path]:
+    """The entry files of a board."""
+    return sorted(folder.glob("*.yaml"))
+
+
+def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:
+    """An entry file, by path or by its name on a board.
+
+    Raises:
+        EntryError: there is none, or several boards have one.
+    """
+    path = Path(name)
+    if path.suffix == ".yaml":
+        if not path.is_file():
+            raise EntryError(f"no entry file {path}")
+        return path
+    found = [folder / f"{name}.yaml" for folder in find_boards(boards, track, level)]
+    found = [path for path in found if path.is_file()]
+    if len(found) != 1:
+        where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
+        raise EntryError(
+            f"entry '{name}': expected it on one board, found it on {where}; give --track, --level or a path"
+        )
+    return found[0]
+
+
+def stamp(folder: Path) -> str:
+    """SHA-256 of the entry files of a board, names and contents."""
+    total = hashlib.sha256()
+    for path in entry_files(folder):
+        # Line endings differ between checkouts of the same file.
+        total.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return total.hexdigest()

@@ -1,0 +1,124 @@
+"""From the entries of a board to its standings: ranks, tests, ratios and costs, as plain data for all readers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchbed.boards import STANDINGS, entry_files, stamp
+from benchbed.comparison import rank, ratio_of_means
+from benchbed.entries import Entry, load_entry
+from benchbed.results import Result
+from benchbed.scoring import MINIMUM_SEEDS
+from benchbed.storage import write_atomically
+from benchbed.tracks import load_track
+
+__all__ = ["compute_standings", "current_entries", "training_costs", "write_standings"]
+
+
+def current_entries(folder: Path) -> list[Entry]:
+    """The entries that count: neither withdrawn nor superseded.
+
+    Raises:
+        EntryError: a file is no entry.
+    """
+    entries = [load_entry(path) for path in entry_files(folder)]
+    replaced = {entry.provenance.supersedes for entry in entries if entry.standing != "withdrawn"}
+    return [entry for entry in entries if entry.standing != "withdrawn" and entry.entry not in replaced]
+
+
+def compute_standings(folder: Path) -> dict[str, Any]:
+    """Rank a board's entries and gather what its readers are shown.
+
+    Raises:
+        EntryError: a file is no entry.
+    """
+    entries = current_entries(folder)
+    boards = {entry.entry: entry for entry in entries}
+    ranks, pairs = rank({name: entry.steps for name, entry in boards.items() if _ranked(entry)})
+    baseline = boards.get(load_track(str(folder.parent / "track.yaml")).baseline or "")
+    rows = [_row(entry, ranks.get(entry.entry), baseline) for entry in entries]
+    rows.sort(
+        key=lambda row: (row["rank"] or len(rows) + 1, -row["solved"] / row["seeds"], row["mean_steps"], row["entry"])
+    )
+    return {
+        "track": folder.parent.name,
+        "level": folder.name,
+        "budget": entries[0].result.config.budget.steps if entries else None,
+        "baseline": baseline.entry if baseline else None,
+        "rows": rows,
+        "pairs": [pair._asdict() for pair in pairs],
+        "stamp": stamp(folder),
+    }
+
+
+def write_standings(folder: Path, *, write: bool) -> bool:
+    """Bring `board.json` up to date, or only look; whether it was out of date."""
+    text = json.dumps(compute_standings(folder), indent=1, allow_nan=False) + "\n"
+    path = folder / STANDINGS
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    if write:
+        write_atomically(path, lambda file: file.write(text.encode()))
+    return True
+
+
+def training_costs(result: Result) -> dict[str, float]:
+    """What solving costs on average, beside steps; unsolved seeds count with the whole budget.
+
+    Samples are sequences. FLOPs are three forward passes a step (one forward, two backward), as counted by torch.
+    Seconds are those of the entry's machine, the confirming evaluation included; no other machine's compare.
+    """
+    samples = result.summary.mean_steps * result.costs.sequences_per_step
+    return {
+        "samples": samples,
+        "flops": 3 * samples * result.costs.sequence_length * result.costs.flops_per_token,
+        "seconds": result.summary.seconds / len(result.members),
+    }
+
+
+def _ranked(entry: Entry) -> bool:
+    return len(entry.result.members) >= MINIMUM_SEEDS and not entry.result.unranked
+
+
+def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, Any]:
+    result, summary = entry.result, entry.result.summary
+    ratio, interval = ratio_of_means(entry.steps, baseline.steps) if baseline else (None, None)
+    rates = result.config.optimiser.learning_rates
+    return {
+        "entry": entry.entry,
+        "rank": place,
+        "mixer": result.config.mixer.name,
+        "options": result.config.mixer.options,
+        "solved": summary.solved,
+        "seeds": summary.seeds,
+        "solve_rate_interval": summary.solve_rate_interval,
+        "mean_steps": summary.mean_steps,
+        "mean_steps_interval": summary.mean_steps_interval,
+        "median_steps": summary.median_steps,
+        "median_interval": summary.median_interval,
+        "ratio": ratio,
+        "ratio_interval": interval,
+        "ratio_bound": _bound(entry, baseline) if baseline else "",
+        "learning_rate": result.learning_rate,
+        "rates_that_solve": sum(_solves(entry, rate) for rate in rates),
+        "rates": len(rates),
+        "parameters": result.costs.parameters,
+        "mixer_parameters": result.costs.mixer_parameters,
+        "flops_per_token": result.costs.flops_per_token,
+        **training_costs(result),
+        "device": result.environment.device,
+        "date": result.finished[:10],
+        "standing": entry.standing,
+    }
+
+
+def _bound(entry: Entry, baseline: Entry) -> str:
+    """Whether the ratio of the times nobody saw is larger (>), smaller (<) or either (~)."""
+    mine, other = (e.result.summary.solved < e.result.summary.seeds for e in (entry, baseline))
+    return {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get((mine, other), "")
+
+
+def _solves(entry: Entry, rate: float) -> bool:
+    """A rate solves where more than half of its tuning seeds did."""
+    rows = [row for row in entry.result.tuning if row.learning_rate == rate]
+    return 2 * sum(row.status == "solved" for row in rows) > len(rows)

@@ -1,0 +1,102 @@
+"""Many runs at once: the cells of a track's boards that hold no entry yet."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from benchbed.boards import entry_files
+from benchbed.entries import load_entry
+from benchbed.errors import BenchbedError
+from benchbed.job import Job, run_job
+from benchbed.registry import Plugin, find, plugins
+from benchbed.tracks import Track, load_track
+
+__all__ = ["Cell", "missing_cells", "run_cells"]
+
+
+class Cell(NamedTuple):
+    """One mixer on one level."""
+
+    mixer: str
+    level: str
+
+
+def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: list[str] | None) -> list[Cell]:
+    """Every mixer on every level, but for those that a board holds, as their source is today.
+
+    Args:
+        boards: the folder that holds the tracks.
+        track: a published track.
+        mixers: their names; by default every built-in one.
+        levels: `task@level` or `task`; by default every level of the track.
+
+    Raises:
+        BenchbedError: something does not exist.
+    """
+    loaded = load_track(track)
+    chosen = [find("mixer", name) for name in mixers] if mixers else [p for p in plugins("mixer") if p.built_in]
+    names = [_level(loaded, name) for name in levels] if levels else _levels(loaded)
+    return [
+        Cell(plugin.label, level) for level in names for plugin in chosen if not _held(boards / track, level, plugin)
+    ]
+
+
+def run_cells(cells: list[Cell], track: str, out: Path, device: str, console: Console) -> dict[Cell, str]:
+    """Run cells one after another; finished runs in `out` are taken as they are.
+
+    Returns:
+        What went wrong, by cell.
+    """
+    failures: dict[Cell, str] = {}
+    for number, cell in enumerate(cells, start=1):
+        console.rule(f"{number} of {len(cells)}: {cell.mixer} on {cell.level}", align="left")
+        try:
+            run_job(_job(cell, track, out, device), console)
+        except BenchbedError as error:
+            failures[cell] = str(error)
+            console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)
+        except Exception as error:  # a bug in one cell must not cost the others their night
+            failures[cell] = f"{type(error).__name__}: {error}"
+            console.print_exception()
+    console.rule(f"{len(cells) - len(failures)} of {len(cells)} cells finished", align="left")
+    for cell, reason in failures.items():
+        console.print(f"failed: {cell.mixer} on {cell.level}: {reason}", style="red", soft_wrap=True, markup=False)
+    return failures
+
+
+def _job(cell: Cell, track: str, out: Path, device: str) -> Job:
+    return Job(
+        mixers=[cell.mixer],
+        task=cell.level,
+        track=track,
+        mixer_options=[],
+        task_options=[],
+        seeds=None,
+        max_steps=None,
+        out=out,
+        engine="auto",
+        device=device,
+        compiled=False,
+        fresh=False,
+        checked=True,
+    )
+
+
+def _levels(track: Track) -> list[str]:
+    return [f"{task}@{level}" for task, known in track.tasks.items() for level in known.levels]
+
+
+def _level(track: Track, name: str) -> str:
+    task, _, level = name.partition("@")
+    return f"{task}@{track.level(task, level or None)[0]}"
+
+
+def _held(folder: Path, level: str, mixer: Plugin) -> bool:
+    """Whether a board holds this mixer at its default options, with today's source."""
+    defaults = mixer.resolve({})
+    entries = [load_entry(path) for path in entry_files(folder / level.replace(":", "."))]
+    references = [entry.result.config.mixer for entry in entries if entry.standing != "withdrawn"]
+    return any(
+        r.name == mixer.label and r.options == defaults and r.source_hash == mixer.source_hash for r in references
+    )

@@ -1,0 +1,131 @@
+"""The pages in a real browser: they sort, log no error, and ask nobody for anything."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from benchbed.entries import load_entry
+from benchbed.site import write_site
+from benchbed.submission import submit
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LEVEL = "tiny/linear_map@s1"
+
+
+@pytest.fixture
+def site(boards, published_boards, tmp_path):
+    submit(published_boards / "runs" / "mlp_mixer", boards, submitter="<b>Somebody</b> & co")
+    write_site(boards, tmp_path / "site")
+    return tmp_path / "site"
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+        self.ids = []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.found += [values[name] for name in ("href", "src") if values.get(name) and tag not in ("use", "path")]
+        self.ids += [values["id"]] if "id" in values else []
+
+
+def test_every_entry_has_a_page_and_no_link_leads_outside(site, boards):
+    pages = {path.name for path in site.iterdir()}
+    entries = {path.stem for path in (boards / LEVEL).glob("*.yaml")}
+    assert pages == {"index.html"} | {f"tiny.linear_map@s1.{name}.html" for name in entries}
+    for name in pages:
+        links = Links()
+        links.feed((site / name).read_text())
+        for link in links.found:
+            file, _, anchor = link.partition("#")
+            assert link == "data:," or not file or file in pages, f"{name} links to {link}"
+            if anchor and not file:
+                assert anchor in links.ids, f"{name} links to {link}"
+
+
+def test_the_pages_hold_all_provenance_and_escape_it(site, boards):
+    page = (site / "tiny.linear_map@s1.mlp_mixer.html").read_text()
+    entry = load_entry(boards / LEVEL / "mlp_mixer.yaml")
+    for text in (entry.digest, entry.result.identity, entry.result.config.track.hash, entry.provenance.command):
+        assert text in page
+    assert "&lt;b&gt;Somebody&lt;/b&gt; &amp; co" in page
+    assert "<b>Somebody</b>" not in page
+    assert page.count("<svg") == 2
+    assert "#010203" not in page, "the pictures take the page's colours"
+
+
+def test_the_pages_forbid_themselves_every_request(site):
+    for path in site.iterdir():
+        assert '<meta http-equiv="Content-Security-Policy" content="default-src \'none\';' in path.read_text()
+
+
+def test_a_withdrawn_entry_keeps_its_page(boards, tmp_path):
+    from benchbed.entries import save_entry
+
+    path = boards / LEVEL / "static_mixer.yaml"
+    save_entry(load_entry(path).model_copy(update={"withdrawn": "wrong seed"}).sealed(), path)
+    write_site(boards, tmp_path / "site")
+    page = (tmp_path / "site" / "tiny.linear_map@s1.static_mixer.html").read_text()
+    assert "No longer on the board" in page
+    assert "wrong seed" in page
+    assert "static_mixer" not in re.sub(r"x static_mixer", "", (tmp_path / "site" / "index.html").read_text())
+
+
+PROBE = """
+<script>
+const seen = [];
+const column = name => [...document.querySelectorAll("th button")].find(button => button.textContent === name);
+const names = () => [...document.querySelectorAll("tbody tr")].map(row => row.cells[1].dataset.value);
+seen.push(names());
+for (const name of ["parameters", "parameters", "mixer"]) {
+  column(name).focus();
+  document.activeElement.click();
+  seen.push([...names(), column(name).parentElement.getAttribute("aria-sort")]);
+}
+const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
+const asked = performance.getEntriesByType("resource").map(entry => entry.name);
+document.body.innerHTML = `<pre id="seen">${JSON.stringify({seen, wide, asked})}</pre>`;
+</script>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_in_a_browser(site, boards, width):
+    index = site / "index.html"
+    index.write_text(index.read_text().replace("</body>", f"{PROBE}</body>"))
+    process = subprocess.run(
+        [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            f"--window-size={width},900",
+            "--dump-dom",
+            index.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = re.search(r'<pre id="seen">(.*?)</pre>', process.stdout)
+    assert found, process.stderr
+    told = json.loads(found[1])
+    first, ascending, descending, by_name = told["seen"]
+    parameters = {p.stem: load_entry(p).result.costs.parameters for p in (boards / LEVEL).glob("*.yaml")}
+    assert sorted(first) == sorted(parameters)
+    rising = sorted(first, key=lambda name: parameters[name])  # ties stay as they were
+    assert ascending == [*rising, "ascending"]
+    assert descending == [*sorted(rising, key=lambda name: -parameters[name]), "descending"]
+    assert by_name == [*sorted(parameters), "ascending"]
+    assert not told["wide"], "only the table scrolls sideways, and not the page"
+    assert "CONSOLE" not in process.stderr
+    assert told["asked"] == [], "the page asks nobody for anything"
