@@ -117,14 +117,15 @@ def result_table(result: "Result") -> RenderableType:
     }
     table = Table(
         show_header=False,
-        caption="95% intervals: Wilson for the rate, Student's t for the mean, order statistics for the median",
-        caption_justify="left",
     )
     for name, value in rows.items():
         if value is not None:
             table.add_row(name, Text(value))
     title = f"{config.mixer.name} on {config.level}, track {config.track.name} {config.track.version}"
-    return Group(Text(title, style="bold"), table)
+    note = Text(
+        "95% intervals: Wilson for the rate, Student's t for the mean, order statistics for the median", "dim"
+    )
+    return Group(Text(title, style="bold"), table, note)
 
 
 def comparison_table(results: Sequence["Result"]) -> Table:

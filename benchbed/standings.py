@@ -83,6 +83,8 @@ def _ranked(entry: Entry) -> bool:
 def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, Any]:
     result, summary = entry.result, entry.result.summary
     ratio, interval = ratio_of_means(entry.steps, baseline.steps) if baseline else (None, None)
+    if entry is baseline:
+        interval = None
     rates = result.config.optimiser.learning_rates
     return {
         "entry": entry.entry,
