@@ -15,7 +15,7 @@ from benchbed.errors import OptionError
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-__all__ = ["Mixer", "MixerWithWeights", "OptionError", "Task"]
+__all__ = ["Mixer", "MixerWithWeights", "OptionError", "Task", "TaskWithOracle", "TaskWithOwnParents"]
 
 
 class Mixer(Protocol):
@@ -62,7 +62,7 @@ class Task(Protocol):
     """`(T,)` bool: the tokens that are predicted and scored, each from the position before it. Never token 0."""
 
     parents: "Tensor | None"
-    """`(T, T)` bool, row = scored token, column = token that it depends on; None where there is no such set."""
+    """`(T, T)` bool, row = scored token, column = token that it depends on; None where it has `parents_of`."""
 
     chance_loss: float
     """Cross-entropy in nats of the best constant prediction of each scored token over all instances; their mean."""
@@ -73,4 +73,22 @@ class Task(Protocol):
 
     def solved(self, accuracy: "Tensor") -> "Tensor":
         """Whether the held-out accuracies `(..., N)` of the scored tokens meet the criterion, as `(...,)` bool."""
+        ...
+
+
+@runtime_checkable
+class TaskWithOwnParents(Protocol):
+    """A task whose dependencies are found by content and so differ from sequence to sequence (optional)."""
+
+    def parents_of(self, tokens: "Tensor") -> "Tensor":
+        """The parents in each sequence of `tokens: (B, T)`, as `(B, T, T)` bool; as many for a token in all."""
+        ...
+
+
+@runtime_checkable
+class TaskWithOracle(Protocol):
+    """A task whose parents determine a token only by a rule that the sequence itself shows (optional)."""
+
+    def oracle(self, tokens: "Tensor") -> "Tensor":
+        """The best guess of each scored token from the tokens before it, `(B, T)` to `(B, N)` int64."""
         ...

@@ -20,16 +20,15 @@ from benchbed.contracts import Task
 from benchbed.errors import PluginError
 from benchbed.findings import Check, Finding, Note, as_tests, run_checks
 from benchbed.seeding import generator
+from benchbed.task_tables import Counted, Oracle, find_oracle, parents_in, uncountable
 
 __all__ = ["TASK_CHECKS", "TaskSubject", "check_task", "conformance_tests", "task_conformance"]
 
 _SAMPLES = 16
 _INSTANCES = 8
 """Instances that the statistical checks look at."""
-_CONTEXTS = 2**16
-"""Most combinations of tokens that are counted in one table."""
-_RECENT = 12
-"""Earlier scored tokens, the latest ones, that a shortcut may use in pairs."""
+_ORACLE_SAMPLES = 256
+"""Sequences on which a task's own oracle is tried."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +58,19 @@ def check_task(task: Task) -> None:
     scored = task.scored
     _expect(_form(scored) == f"({length},) torch.bool on cpu", f"scored as bool ({length},) on cpu", _form(scored))
     _expect(bool(scored.any()) and not scored[0], "some scored tokens, token 0 not among them", scored.tolist())
-    if task.parents is not None:
-        form = _form(task.parents)
-        wanted = f"{(length, length)} torch.bool on cpu"
-        _expect(form == wanted, f"parents as bool ({length}, {length}) on cpu, or None", form)
-        _expect(not task.parents.triu().any(), "parents before their token", "some at it or after it")
-        _expect(bool(task.parents[scored].any(1).all()), "a parent for every scored token", "some without")
     _expect(task.chance_loss > 0, "a chance_loss above 0", task.chance_loss)
     tokens = task.sample(_SAMPLES, torch.Generator().manual_seed(0))
     wanted = f"{(_SAMPLES, length)} torch.int64 on cpu"
     _expect(_form(tokens) == wanted, f"sample({_SAMPLES}, generator) to give {wanted}", _form(tokens))
     inside = bool(((tokens >= 0) & (tokens < vocabulary)).all())
     _expect(inside, f"tokens 0..{vocabulary - 1}", f"{int(tokens.min())}..{int(tokens.max())}")
+    parents = parents_in(task, tokens)
+    if parents is not None:
+        shape = (1 if task.parents is not None else _SAMPLES, length, length)
+        wanted = f"{shape} torch.bool on cpu"
+        _expect(_form(parents) == wanted, f"parents as bool {shape[-2:]} on cpu, a sequence", _form(parents))
+        _expect(not parents.triu().any(), "parents before their token", "some at it or after it")
+        _expect(bool(parents[:, scored].any(-1).all()), "a parent for every scored token", "some without")
     verdict = task.solved(torch.ones(2, int(scored.sum())))
     _expect(verdict.tolist() == [True, True], "solved() to hold where every accuracy is 1", verdict.tolist())
 
@@ -141,18 +141,37 @@ def _criterion(subject: TaskSubject) -> str | None:
 
 
 def _parents_suffice(subject: TaskSubject) -> str | None:
-    """An oracle that sees a token's parents and nothing else solves the task."""
+    """An oracle that sees the parents of each token alone solves the task; or the task's own does, from the past."""
     for seed, task in enumerate(subject.instances()):
-        if isinstance(families := _families(task), Note):
-            return families
-        accuracy = torch.tensor([_Counted(task, parents).accuracy(token, parents) for token, parents in families])
+        if (oracle := find_oracle(task)) is not None:
+            message = _own_oracle_solves(task, oracle)
+            if message:
+                return f"instance {seed}: {message}"
+            continue
+        if isinstance(why := uncountable(task), Note):
+            return why
+        counted = Counted(task)
+        accuracy = torch.tensor([counted.accuracy(token, counted.parents(token)) for token in counted.scored])
         if not bool(task.solved(accuracy)):
             worst = int(accuracy.argmin())
-            token, parents = families[worst]
             return (
-                f"instance {seed}: what depends on its parents alone does not solve it: token {token} is right in "
-                f"{accuracy[worst]:.0%} of sequences from its parents {parents}"
+                f"instance {seed}: what depends on its parents alone does not solve it: token "
+                f"{counted.scored[worst]} is right in {accuracy[worst]:.0%} of sequences from its parents"
             )
+    return None
+
+
+def _own_oracle_solves(task: Task, oracle: Oracle) -> str | None:
+    tokens = task.sample(_ORACLE_SAMPLES, generator(0, "held-out"))
+    scored = task.scored.nonzero().flatten()
+    guesses = oracle(tokens)
+    if not bool(task.solved((guesses == tokens[:, scored]).float().mean(0))):
+        return f"its oracle does not solve it (mean accuracy {(guesses == tokens[:, scored]).float().mean():.3f})"
+    for column, token in list(enumerate(scored.tolist()))[:: max(1, len(scored) // 8)]:
+        changed = tokens.clone()
+        changed[:, token:] = (changed[:, token:] + 1) % task.vocabulary
+        if not torch.equal(oracle(changed)[:, : column + 1], guesses[:, : column + 1]):
+            return f"its oracle's guess of token {token} or an earlier one depends on token {token} or a later one"
     return None
 
 
@@ -160,71 +179,63 @@ def _parents_needed(subject: TaskSubject) -> str | None:
     """Without one of its parents a token cannot be told as well; a tenth may be idle, as in a random table."""
     idle, total = [], 0
     for seed, task in enumerate(subject.instances()):
-        if isinstance(families := _families(task), Note):
-            return families
-        for token, parents in families:
-            counted = _Counted(task, parents)
-            whole = counted.accuracy(token, parents)
-            total += len(parents)
-            for parent in parents:
-                others = [p for p in parents if p != parent]
-                if counted.accuracy(token, others) > whole - 0.01:
-                    idle.append(f"instance {seed}: token {token} is told as well without its parent {parent}")
+        oracle = find_oracle(task)
+        if oracle is None and isinstance(why := uncountable(task), Note):
+            return why
+        for token, parent, needed in _needs(task) if oracle is None else _needs_offind_oracle(task, oracle):
+            total += 1
+            if not needed:
+                idle.append(f"instance {seed}: token {token} is told as well without its parent {parent}")
     return f"{idle[0]} ({len(idle)} of {total} parents are idle)" if len(idle) > total / 10 else None
+
+
+def _needs(task: Task) -> Iterator[tuple[int, int, bool]]:
+    """Every scored token, the number of each of its parents, and whether its table is worse without it."""
+    counted = Counted(task)
+    for token in counted.scored:
+        parents = counted.parents(token)
+        whole = counted.accuracy(token, parents)
+        for left_out in range(parents[0].shape[1]):
+            others = [i for i in range(parents[0].shape[1]) if i != left_out]
+            fewer = parents[0][:, others], parents[1][:, others]
+            yield token, left_out, counted.accuracy(token, fewer) <= whole - 0.01
+
+
+def _needs_offind_oracle(task: Task, oracle: Oracle) -> Iterator[tuple[int, int, bool]]:
+    """Parents of the last scored tokens, and whether the oracle's guess moves with them."""
+    tokens = task.sample(_ORACLE_SAMPLES, generator(0, "held-out"))
+    parents, guesses = parents_in(task, tokens), oracle(tokens)
+    if parents is None:
+        return
+    scored = task.scored.nonzero().flatten().tolist()
+    for column, token in list(enumerate(scored))[-4:]:
+        for parent in parents[0, token].nonzero().flatten().tolist():
+            changed = tokens.clone()
+            changed[:, parent] = (changed[:, parent] + 1) % task.vocabulary
+            yield token, parent, bool((oracle(changed)[:, column] != guesses[:, column]).any())
 
 
 def _no_shortcut(subject: TaskSubject) -> str | None:
     """Looking at earlier scored tokens alone does not solve it: their latest, each of them, and pairs of them."""
     for seed, task in enumerate(subject.instances()):
-        scored, accuracy = task.scored.nonzero().flatten().tolist(), []
-        counted = _Counted(task, [])
-        for position, token in enumerate(scored):
-            earlier = scored[:position]
-            latest = [earlier[-n:] for n in range(3, 9) if n <= len(earlier) and task.vocabulary**n <= 2**12]
-            sets = [[], *([e] for e in earlier), *map(list, combinations(earlier[-_RECENT:], 2)), *latest]
-            accuracy.append(max(counted.accuracy(token, columns) for columns in sets))
-        if bool(task.solved(torch.tensor(accuracy))):
+        counted = Counted(task, small=True)
+        accuracy = torch.tensor([_guess(counted, place) for place in range(len(counted.scored))])
+        if bool(task.solved(accuracy)):
             return (
                 f"instance {seed}: guessing each token from at most a few earlier scored tokens solves it "
-                f"(mean accuracy {np.mean(accuracy):.3f})"
+                f"(mean accuracy {float(accuracy.mean()):.3f})"
             )
     return None
 
 
-class _Counted:
-    """Two samples of an instance: tables are counted on one and tried on the other.
-
-    Args:
-        task: the instance.
-        columns: the most tokens that a table will see; they decide how many sequences are drawn.
-    """
-
-    def __init__(self, task: Task, columns: list[int]) -> None:
-        self.vocabulary = task.vocabulary
-        count = min(2**18, max(2**12, 16 * task.vocabulary ** len(columns)))
-        self.seen = task.sample(count, generator(0, "training"))
-        self.held_out = task.sample(2**12, generator(0, "held-out"))
-
-    def accuracy(self, token: int, columns: list[int]) -> float:
-        """How often `token` is what most often went with the same values of `columns`."""
-        radix = self.vocabulary ** torch.arange(len(columns))
-        keys, tried = ((tokens[:, columns] * radix).sum(1) for tokens in (self.seen, self.held_out))
-        cells = self.vocabulary ** (len(columns) + 1)
-        counts = torch.bincount(keys * self.vocabulary + self.seen[:, token], minlength=cells)
-        likeliest = counts.view(-1, self.vocabulary).argmax(1)
-        return float((likeliest[tried] == self.held_out[:, token]).float().mean())
-
-
-def _families(task: Task) -> list[tuple[int, list[int]]] | Note:
-    """Every scored token with its parents, or why they cannot be counted."""
-    if task.parents is None:
-        return Note("not tried: the task declares no parents")
-    scored = task.scored.nonzero().flatten().tolist()
-    families = [(token, task.parents[token].nonzero().flatten().tolist()) for token in scored]
-    most = max(len(parents) for _, parents in families)
-    if task.vocabulary**most > _CONTEXTS:
-        return Note(f"not tried: {most} parents of {task.vocabulary} values each are too many to count")
-    return families
+def _guess(counted: Counted, place: int) -> float:
+    """How often a scored token is told by the best table over a few of the scored tokens before it."""
+    few = len(counted.scored) <= 32  # of many tokens, fewer tables each
+    earlier = counted.scored[:place][-32 if few else -8 :]
+    latest = [earlier[-n:] for n in range(3, 9) if n <= len(earlier) and counted.vocabulary**n <= 2**12]
+    pairs = combinations(earlier[-12 if few else -4 :], 2)
+    sets: list[list[int]] = [[], *([token] for token in earlier), *map(list, pairs), *latest]
+    return max(counted.accuracy(counted.scored[place], counted.fixed(columns)) for columns in sets)
 
 
 def _frequencies(subject: TaskSubject) -> Tensor:

@@ -2,6 +2,9 @@
 
 import copy
 import itertools
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -155,6 +158,19 @@ def test_a_forger_who_also_mends_the_identity_is_found_by_the_track_and_the_sour
     found = "\n".join(map(str, problems_of(boards, path)))
     assert message in found
     assert "(as published)" in found
+
+
+def test_no_plug_in_and_no_torch_is_imported(boards, planted_site):
+    script = f"""
+import sys
+from pathlib import Path
+from benchbed.audit import audit
+assert audit(Path({str(boards)!r}))[0] == 2
+print({{"torch", "planted", "planted_quits", "benchbed.mixers"}} & set(sys.modules))
+"""
+    environment = os.environ | {"PYTHONPATH": str(planted_site)}
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert process.stdout == "set()\n", process.stderr
 
 
 def test_a_published_entry_must_not_vanish(boards):

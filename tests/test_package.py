@@ -27,6 +27,7 @@ ORDER = [
     "findings",
     "causality",
     "checks",
+    "task_tables",
     "task_checks",
     "examination",
     "optimiser",

@@ -22,7 +22,12 @@ MIXERS = [
 def test_built_ins_are_found_by_listing_their_folder():
     built_in = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
     assert built_in == MIXERS
-    assert [p.name for p in plugins("task") if p.distribution == "benchbed"] == ["linear_map"]
+    assert [p.name for p in plugins("task") if p.distribution == "benchbed"] == [
+        "associative_recall",
+        "cellular_automata",
+        "induction",
+        "linear_map",
+    ]
 
 
 @pytest.mark.parametrize("name", MIXERS)
