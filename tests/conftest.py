@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
+from benchbed.cli import main
 from benchbed.config import RunConfig, plan
 from benchbed.results import save_result
 from benchbed.tracks import Track, load_track
@@ -41,6 +43,20 @@ def configure(tiny: Track):
         return plan(mixer, task, tiny, **(settings | changes))
 
     return make
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Call benchbed in this process: exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int | str | None, str, str]:
+        monkeypatch.setattr(sys, "argv", ["benchbed", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from strangers import install
 from benchbed import verification
 from benchbed.audit import audit
 from benchbed.boards import find_boards, find_entry
-from benchbed.cli import main
 from benchbed.entries import load_entry, save_entry
 from benchbed.errors import EntryError, OptionError
 from benchbed.markdown import fill_document
@@ -32,18 +31,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys, boards):
-    """Call the command line in the repository of the boards: exit code, stdout, stderr."""
+def cli(command_line, monkeypatch, boards):
+    """The command line in the repository of the boards."""
     monkeypatch.chdir(boards.parent)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchbed", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
+    return command_line
 
 
 @pytest.fixture

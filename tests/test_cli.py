@@ -15,19 +15,11 @@ HEAVY = {"torch", "timm", "scipy", "matplotlib", "numpy"}
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys, tmp_path):
-    """Call the command line in this process, in an empty folder: exit code, stdout, stderr."""
+def cli(command_line, monkeypatch, tmp_path):
+    """The command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchbed", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
+    return command_line
 
 
 @pytest.fixture
@@ -90,7 +82,7 @@ def test_listings(cli, planted):
         "description": "Reads the next token.",
     }
     assert "linear_map@s7" in cli("list", "tracks")[1]
-    assert json.loads(cli("list", "tasks", "--json")[1])[0]["name"] == "linear_map"
+    assert "linear_map" in [row["name"] for row in json.loads(cli("list", "tasks", "--json")[1])]
 
 
 def test_plugins_and_their_status(cli, planted, monkeypatch):

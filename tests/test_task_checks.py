@@ -8,7 +8,6 @@ import pytest
 import torch
 from strangers import install
 
-from benchbed.cli import main
 from benchbed.errors import PluginError
 from benchbed.registry import find, plugins
 from benchbed.task_checks import TASK_CHECKS, TaskSubject, check_task, conformance_tests, task_conformance
@@ -215,17 +214,14 @@ def test_what_cannot_be_counted_is_noted():
         assert reason in notes["parents suffice"]
 
 
-def test_the_command(capsys, monkeypatch, tmp_path):
+def test_the_command(command_line, monkeypatch, tmp_path):
     source = "from test_task_checks import Permuted, WrongChance\n"
     install(tmp_path, "tasky", "[benchbed.tasks]\nwrong = tasky:WrongChance\npermuted = tasky:Permuted", tasky=source)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(sys.modules, "test_task_checks", sys.modules[__name__])
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchbed", "check", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return caught.value.code, *capsys.readouterr()
+        return command_line("check", *arguments)
 
     code, out, _ = call("--task", "permuted", "--json")
     assert (code, [f["check"] for f in json.loads(out)]) == (0, list(TASK_CHECKS))
