@@ -35,12 +35,12 @@ def compute_standings(folder: Path) -> dict[str, Any]:
     entries = current_entries(folder)
     boards = {entry.entry: entry for entry in entries}
     ranks, pairs = rank({name: entry.steps for name, entry in boards.items() if _ranked(entry)})
-    baseline = boards.get(load_track(str(folder.parent / "track.yaml")).baseline or "")
+    baseline = _baseline(entries, load_track(str(folder.parent / "track.yaml")).baseline)
     rows = [_row(entry, ranks.get(entry.entry), baseline) for entry in entries]
     rows.sort(
         key=lambda row: (row["rank"] or len(rows) + 1, -row["solved"] / row["seeds"], row["mean_steps"], row["entry"])
     )
-    return {
+    standings = {
         "track": folder.parent.name,
         "level": folder.name,
         "budget": entries[0].result.config.budget.steps if entries else None,
@@ -49,6 +49,7 @@ def compute_standings(folder: Path) -> dict[str, Any]:
         "pairs": [pair._asdict() for pair in pairs],
         "stamp": stamp(folder),
     }
+    return _rounded(standings)
 
 
 def write_standings(folder: Path, *, write: bool) -> bool:
@@ -74,6 +75,21 @@ def training_costs(result: Result) -> dict[str, float]:
         "flops": 3 * samples * result.costs.sequence_length * result.costs.flops_per_token,
         "seconds": result.summary.seconds / len(result.members),
     }
+
+
+def _baseline(entries: list[Entry], mixer: str | None) -> Entry | None:
+    """The baseline's plainest entry: the one whose name says no option that differs from its defaults."""
+    mine = [entry for entry in entries if entry.result.config.mixer.name == mixer]
+    return min(mine, key=lambda entry: (entry.entry.count("="), entry.entry), default=None)
+
+
+def _rounded(data: Any) -> Any:
+    """Nine digits of every number: the last ones differ between versions of SciPy, and are no drift."""
+    if isinstance(data, dict):
+        return {key: _rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_rounded(value) for value in data]
+    return float(f"{data:.9g}") if isinstance(data, float) else data
 
 
 def _ranked(entry: Entry) -> bool:

@@ -142,6 +142,21 @@ def test_a_plug_in_needs_a_source_that_can_be_read_and_must_pass_every_check(run
         submit(run, boards, submitter="Somebody", source_url="https://example.org/outside")
 
 
+def test_a_baseline_that_was_superseded_is_still_the_baseline(boards):
+    assert read_standings(boards / LEVEL)["baseline"] == "static_mixer"
+    path = boards / LEVEL / "static_mixer.yaml"
+    entry = load_entry(path)
+    provenance = entry.provenance.model_copy(update={"supersedes": "static_mixer"})
+    save_entry(
+        entry.model_copy(update={"entry": "static_mixer-2", "provenance": provenance}).sealed(),
+        path.with_stem("static_mixer-2"),
+    )
+    board = read_standings(boards / LEVEL)
+    assert board["baseline"] == "static_mixer-2"
+    assert {row["entry"] for row in board["rows"]} == {"static_mixer-2", "softmax_attention"}
+    assert next(row for row in board["rows"] if row["entry"] == "static_mixer-2")["ratio"] == 1
+
+
 def test_withdrawing_keeps_the_file_and_takes_the_row(cli, boards):
     assert cli("leaderboard", "withdraw", "softmax_attention", "--reason", "wrong seed", "--track", "tiny")[0] == 0
     assert load_entry(boards / LEVEL / "softmax_attention.yaml").standing == "withdrawn"
