@@ -42,21 +42,21 @@ def audit(boards: Path, chosen: Path | None = None, base: str | None = None) -> 
         The number of entries and all problems.
 
     Raises:
-        BenchbedError: a track is malformed, or there is no such revision.
+        EntryError: nothing was chosen that is an entry, or there is no such revision.
     """
-    files = sorted(boards.glob("*/*/*.yaml"))
     published = published_files(boards, base)
-    problems, entries, count = [], dict[Path, Entry](), 0
-    for path in sorted({*files, *published}):
-        name = str(path.relative_to(boards))
-        wanted = chosen is None or chosen.resolve() in (path.resolve(), *path.resolve().parents)
-        count += wanted
-        entry, found = _read_and_check(path, boards, published.get(path))
+    entries, found = dict[Path, Entry](), list[tuple[Path, Finding]]()
+    files = sorted({*boards.glob("*/*/*.yaml"), *published})
+    for path in files:
+        entry, findings = _read_and_check(path, boards, published.get(path))
+        found += [(path, finding) for finding in findings]
         if entry is not None:
             entries[path] = entry
-        problems += [Problem(name, *finding) for finding in found if wanted]
-    problems += [Problem(str(path.relative_to(boards)), *finding) for path, finding in _across(entries)]
-    return count, problems
+    found += _across(entries)
+    wanted = [p for p in files if chosen is None or chosen.resolve() in (p.resolve(), *p.resolve().parents)]
+    if chosen is not None and not wanted:
+        raise EntryError(f"{chosen}: expected an entry of {boards} or a folder with some, found none")
+    return len(wanted), [Problem(str(p.relative_to(boards)), *finding) for p, finding in found if p in wanted]
 
 
 def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[Entry | None, list[Finding]]:

@@ -188,6 +188,13 @@ def test_the_same_run_stands_on_a_board_once(boards):
     )
 
 
+def test_a_path_without_entries_is_no_pass(boards, tmp_path):
+    assert audit(boards, boards / "tiny")[0] == 2
+    for path in (tmp_path / "elsewhere", boards / "tiny" / "track.yaml"):
+        with pytest.raises(EntryError, match=r"expected an entry of .* or a folder with some, found none"):
+            audit(boards, path)
+
+
 def test_an_entry_in_the_wrong_place(boards):
     path = entry_path(boards)
     target = boards / "tiny" / "linear_map@s2" / path.name
