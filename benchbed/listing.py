@@ -4,7 +4,6 @@ from typing import Any, get_args
 
 from benchbed.errors import BenchbedError
 from benchbed.registry import Kind, Plugin, plugins
-from benchbed.tracks import load_track, track_names
 
 __all__ = ["list_installed", "list_plugins", "list_tracks"]
 
@@ -52,6 +51,8 @@ def _loading(plugin: Plugin) -> str:
 
 def list_tracks() -> list[dict[str, Any]]:
     """One row a track."""
+    from benchbed.tracks import load_track, track_names  # its models take longer to make than a list of plug-ins
+
     rows = []
     for track in map(load_track, track_names()):
         levels = (f"{task}@{name}" for task, known in track.tasks.items() for name in known.levels)

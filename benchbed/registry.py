@@ -153,10 +153,8 @@ def _built_in(kind: Kind) -> list[Plugin]:
     package = f"benchbed.{kind}s"
     init = source_path(f"{package}.__init__")
     files = sorted(init.parent.glob("[!_]*.py")) if init else []
-    return [
-        Plugin(kind, path.stem, _BUILT_IN, version("benchbed"), f"{package}.{path.stem}:{_class_in(path)}")
-        for path in files
-    ]
+    mine = version(_BUILT_IN)
+    return [Plugin(kind, path.stem, _BUILT_IN, mine, f"{package}.{path.stem}:{_class_in(path)}") for path in files]
 
 
 def _class_in(path: Path) -> str:
