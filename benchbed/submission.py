@@ -9,8 +9,7 @@ from benchbed.boards import entry_files
 from benchbed.checks import Subject, conformance
 from benchbed.entries import Entry, Provenance, entry_folder, load_entry, loss_curves, save_entry
 from benchbed.errors import EntryError
-from benchbed.options import options_model
-from benchbed.registry import POSITIONAL, Plugin, find
+from benchbed.registry import Plugin, find
 from benchbed.results import Result, load_history, load_result
 
 __all__ = ["command_of", "submit"]
@@ -111,9 +110,7 @@ def _name(result: Result, plugin: Plugin, folder: Path, supersedes: str | None) 
     for path in published.values():
         if load_entry(path).result.identity == result.identity:
             raise EntryError(f"this run is published already, as {path}")
-    defaults = {
-        name: field.default for name, field in options_model(plugin.load(), POSITIONAL["mixer"]).model_fields.items()
-    }
+    defaults = plugin.resolve({})
     chosen = {name: value for name, value in result.config.mixer.options.items() if value != defaults[name]}
     name = "-".join([plugin.label.replace(":", "."), *(f"{key}={value}" for key, value in chosen.items())])
     if supersedes is not None and supersedes not in published:
