@@ -64,7 +64,7 @@ def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[En
         return None, [("(file)", "the entry that was published; withdraw it instead of deleting it", "no file")]
     found: list[Finding] = []
     try:
-        data = read_entry(path.read_text(encoding="utf-8"))
+        data = read_entry(path.read_text(encoding="utf-8"), str(path))
     except EntryError as error:
         field, _, message = str(error).partition(": ")
         return None, [(field, *_expected_and_found(message))]
@@ -72,7 +72,7 @@ def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[En
         return None, [("(file)", "a readable entry", str(error))]
     sealed = digest(data) == data.get("digest")
     if published is not None:
-        found += _changes(read_entry(published), data, sealed=sealed)
+        found += _changes(read_entry(published, f"{path} as published"), data, sealed=sealed)
     try:
         entry = Entry.model_validate(data)
     except ValidationError as error:

@@ -4,6 +4,7 @@ Files lie at `leaderboards/<track>/<task@level>/<entry>.yaml`. `digest` covers e
 published, only `verifications` may grow and `withdrawn` may be set.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,6 +31,8 @@ __all__ = [
     "read_entry",
     "save_entry",
 ]
+
+_log = logging.getLogger("benchbed")
 
 SCHEMA_VERSION = 1
 
@@ -121,8 +124,12 @@ def entry_folder(boards: Path, result: Result) -> Path:
     return boards / result.config.track.name / result.config.level.replace(":", ".")
 
 
-def read_entry(text: str) -> dict[str, Any]:
-    """The plain data of an entry file, migrated to the current schema.
+def read_entry(text: str, name: str) -> dict[str, Any]:
+    """The plain data of an entry file, migrated to the current schema with a message in the log.
+
+    Args:
+        text: what the file holds.
+        name: how the message names it.
 
     Raises:
         YamlError: it is no YAML, or reads differently from what it looks like.
@@ -135,8 +142,11 @@ def read_entry(text: str) -> dict[str, Any]:
         raise EntryError(
             f"schema_version: expected at most {SCHEMA_VERSION}, found {data['schema_version']}; upgrade benchbed"
         )
+    found = data["schema_version"]
     while (version := data["schema_version"]) in MIGRATIONS:
         data = MIGRATIONS[version](data) | {"schema_version": version + 1}
+    if version != found:
+        _log.warning("%s: schema version %d, read as version %d", name, found, version)
     return data
 
 
@@ -147,7 +157,7 @@ def load_entry(path: Path) -> Entry:
         EntryError: it is missing, unreadable, of a newer schema, or not what an entry holds.
     """
     try:
-        return Entry.model_validate(read_entry(path.read_text(encoding="utf-8")))
+        return Entry.model_validate(read_entry(path.read_text(encoding="utf-8"), str(path)))
     except (OSError, UnicodeDecodeError, YamlError, EntryError) as error:
         raise EntryError(f"{path}: {error}") from None
     except ValidationError as error:

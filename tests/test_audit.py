@@ -1,7 +1,6 @@
 """Published entries: whatever is changed by hand is found, with file, field, expected and found."""
 
 import copy
-import itertools
 import os
 import subprocess
 import sys
@@ -129,7 +128,7 @@ def at(dotted):
 def test_a_forger_who_seals_the_entry_again_is_found_by_what_it_says(boards, place, value, message):
     """The digest keeps no one out who knows how to make it: what can be recomputed is recomputed."""
     path = entry_path(boards)
-    data = changed(read_entry(path.read_text()), at(place), value)
+    data = changed(read_entry(path.read_text(), path.name), at(place), value)
     path.write_text(dump_yaml(data | {"digest": digest(data)}))
     assert message in "\n".join(map(str, problems_of(boards, path)))
 
@@ -247,15 +246,16 @@ def test_the_base_is_a_revision_or_the_merge_base(boards):
         audit(boards, base="nowhere")
 
 
-def test_an_older_schema_is_migrated_and_a_newer_one_refused(boards, monkeypatch):
+def test_an_older_schema_is_migrated_with_a_message_and_a_newer_one_refused(boards, monkeypatch, caplog):
     monkeypatch.setattr(entries, "SCHEMA_VERSION", 3)
     monkeypatch.setattr(
         entries, "MIGRATIONS", {1: lambda d: {**d, "added": 1}, 2: lambda d: {**d, "added": d["added"] + 1}}
     )
-    data = read_entry(entry_path(boards).read_text())
+    data = read_entry(entry_path(boards).read_text(), "old.yaml")
     assert (data["schema_version"], data["added"]) == (3, 2)
+    assert caplog.messages == ["old.yaml: schema version 1, read as version 3"]
     monkeypatch.undo()
     with pytest.raises(EntryError, match="expected at most 1, found 9; upgrade benchbed"):
-        read_entry("schema_version: 9\n")
+        read_entry("schema_version: 9\n", "new.yaml")
     with pytest.raises(EntryError, match="expected a number, found none"):
-        read_entry(dump_yaml(list(itertools.islice("abc", 2))))
+        read_entry("[1, 2]", "list.yaml")
