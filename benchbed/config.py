@@ -4,6 +4,8 @@ A run with another mixer source, option, track, device or benchbed version has a
 folder. How it is computed (engine, threads, compilation) is not part of it.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import NonNegativeInt, ValidationError
@@ -87,11 +89,11 @@ def plan(
     track: Track,
     *,
     track_is_published: bool,
-    mixer_options: dict[str, str],
-    task_options: dict[str, str],
-    seeds: int | None,
-    max_steps: int | None,
     device: str,
+    mixer_options: Mapping[str, str] = MappingProxyType({}),
+    task_options: Mapping[str, str] = MappingProxyType({}),
+    seeds: int | None = None,
+    max_steps: int | None = None,
     checked: bool = True,
 ) -> RunConfig:
     """Resolve what a command line asked for.
@@ -101,11 +103,11 @@ def plan(
         task: `name` or `name@level`.
         track: the track to run under.
         track_is_published: whether it came with benchbed, and not from a file of the user's.
+        device: type of the device.
         mixer_options: as text.
         task_options: as text; they replace single options of the level.
         seeds: scoring seeds instead of the track's number.
         max_steps: budget instead of the track's.
-        device: type of the device.
         checked: run the leak checks before training.
 
     Raises:
@@ -160,7 +162,9 @@ def plan(
     )
 
 
-def choose_level(track: Track, task: Plugin, name: str, changes: dict[str, str]) -> tuple[str, Level, dict[str, Any]]:
+def choose_level(
+    track: Track, task: Plugin, name: str, changes: Mapping[str, str]
+) -> tuple[str, Level, dict[str, Any]]:
     """A level's name, its setting, and all options of the task at it.
 
     Args:

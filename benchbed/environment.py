@@ -1,7 +1,6 @@
 """Where a run was computed, for its result."""
 
 import platform
-import subprocess
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ import torch
 from benchbed import __version__
 from benchbed.ensemble import EngineSettings, cpu_count
 from benchbed.errors import DeviceError
+from benchbed.git import git
 from benchbed.results import Environment
 
 __all__ = ["describe_environment", "device_name", "find_device"]
@@ -72,10 +72,5 @@ def _cpu_model() -> str:
 def _git(*arguments: str) -> str | None:
     """Git's answer about the checkout that this package lies in; None for an installed package."""
     root = Path(__file__).resolve().parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    answer = git(root, *arguments) if (root / ".git").exists() else None
+    return None if answer is None else answer.strip()

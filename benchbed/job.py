@@ -1,6 +1,6 @@
 """A job is what one `benchbed run` command asks for: one run a mixer, all planned before the first one trains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -26,16 +26,16 @@ class Job:
     mixers: list[str]
     task: str
     track: str | None
-    mixer_options: list[str]
-    task_options: list[str]
-    seeds: int | None
-    max_steps: int | None
-    out: Path
-    engine: Literal["auto", "vmap", "loop"]
-    device: str
-    compiled: bool
-    fresh: bool
-    checked: bool
+    mixer_options: list[str] = field(default_factory=list)
+    task_options: list[str] = field(default_factory=list)
+    seeds: int | None = None
+    max_steps: int | None = None
+    out: Path = Path("runs")
+    engine: Literal["auto", "vmap", "loop"] = "auto"
+    device: str = "auto"
+    compiled: bool = False
+    fresh: bool = False
+    checked: bool = True
 
 
 def run_job(job: Job, console: Console) -> list[Result]:

@@ -55,12 +55,11 @@ def list_tracks() -> list[dict[str, Any]]:
 
     rows = []
     for track in map(load_track, track_names()):
-        levels = (f"{task}@{name}" for task, known in track.tasks.items() for name in known.levels)
         rows.append(
             {
                 "name": track.name,
                 "version": track.version,
-                "levels": ", ".join(levels),
+                "levels": ", ".join(track.level_names),
                 "steps": track.budget.steps,
                 "seeds": track.seeds.scoring,
                 "description": track.description,

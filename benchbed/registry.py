@@ -8,6 +8,7 @@ the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
 import importlib
 import inspect
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points, version
@@ -92,7 +93,7 @@ class Plugin:
             raise PluginError(f"{where}: expected {lacking}; benchbed.contracts says what a {self.kind} must have")
         return cls
 
-    def resolve(self, given: dict[str, Any], *, text: bool = False) -> dict[str, Any]:
+    def resolve(self, given: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
         """Validate options for this plug-in and fill in the defaults; see `benchbed.options.resolve_options`."""
         return resolve_options(self.load(), POSITIONAL[self.kind], given, owner=self.owner, text=text)
 

@@ -23,7 +23,7 @@ from benchbed.scoring import choose_learning_rate, member_row, summarise
 from benchbed.storage import exclusive, write_atomically
 from benchbed.trajectory import Member, Trajectory
 
-__all__ = ["EngineRequest", "Outcome", "Progress", "Stage", "execute"]
+__all__ = ["EngineRequest", "Outcome", "Progress", "Stage", "choose_engine", "execute"]
 
 Stage = Literal["tuning", "scoring"]
 
@@ -113,7 +113,7 @@ class _Run:
     ) -> None:
         self.config, self.recipe, self.task = config, recipe, task
         self.checkpoint, self.observe = checkpoint, observe
-        self.settings, self.engine_note = _choose_engine(recipe, request)
+        self.settings, self.engine_note = choose_engine(recipe, request)
         self.started = time.perf_counter()
         self.trained_now = 0
 
@@ -222,7 +222,7 @@ class _Checkpoint:
         self.stages, self.seconds = {}, 0.0
 
 
-def _choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSettings, str | None]:
+def choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSettings, str | None]:
     """The engine, and why it is not the one that was asked for.
 
     `auto` is a rule and no race: a choice by stopwatch would let the noise of a timing decide how a published

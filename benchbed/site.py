@@ -40,12 +40,13 @@ def write_site(boards: Path, target: Path) -> Path:
     shown = []
     for folder in find_boards(boards, None, None):
         board = read_standings(folder)
-        current = {entry.entry: entry for entry in current_entries(folder)}
-        figures = {name: (Markup(solved_figure(e)), Markup(loss_figure(e))) for name, e in current.items()}
+        entries = {path: load_entry(path) for path in entry_files(folder)}
+        current = current_entries(list(entries.values()))
+        figures = {e.entry: (Markup(solved_figure(e)), Markup(loss_figure(e))) for e in current}
         shown.append({**board, "figures": figures, "separation": separation(board), "pages": {}})
         rows = {row["entry"]: row for row in board["rows"]}
-        for path in entry_files(folder):
-            entry, page = load_entry(path), f"{folder.parent.name}.{folder.name}.{path.stem}.html"
+        for path, entry in entries.items():
+            page = f"{folder.parent.name}.{folder.name}.{path.stem}.html"
             shown[-1]["pages"][path.stem] = page
             pictures = figures.get(path.stem, ())
             _write(

@@ -15,13 +15,8 @@ from benchbed.tracks import load_track
 __all__ = ["compute_standings", "current_entries", "training_costs", "write_standings"]
 
 
-def current_entries(folder: Path) -> list[Entry]:
-    """The entries that count: neither withdrawn nor superseded.
-
-    Raises:
-        EntryError: a file is no entry.
-    """
-    entries = [load_entry(path) for path in entry_files(folder)]
+def current_entries(entries: list[Entry]) -> list[Entry]:
+    """Those of a board's entries that count: neither withdrawn nor superseded."""
     replaced = {entry.provenance.supersedes for entry in entries if entry.standing != "withdrawn"}
     return [entry for entry in entries if entry.standing != "withdrawn" and entry.entry not in replaced]
 
@@ -32,7 +27,7 @@ def compute_standings(folder: Path) -> dict[str, Any]:
     Raises:
         EntryError: a file is no entry.
     """
-    entries = current_entries(folder)
+    entries = current_entries([load_entry(path) for path in entry_files(folder)])
     boards = {entry.entry: entry for entry in entries}
     ranks, pairs = rank({name: entry.steps for name, entry in boards.items() if _ranked(entry)})
     baseline = _baseline(entries, load_track(str(folder.parent / "track.yaml")).baseline)

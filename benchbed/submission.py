@@ -1,6 +1,5 @@
 """From a finished run to an entry file: what may be published, and under which name."""
 
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -9,6 +8,7 @@ from benchbed.boards import entry_files
 from benchbed.checks import Subject, conformance
 from benchbed.entries import Entry, Provenance, entry_folder, load_entry, loss_curves, save_entry
 from benchbed.errors import EntryError
+from benchbed.git import git
 from benchbed.registry import Plugin, find
 from benchbed.results import Result, load_history, load_result
 
@@ -45,7 +45,7 @@ def submit(
     plugin = find("mixer", result.config.mixer.name)
     stated = _stated(plugin)
     source_url, licence = source_url or stated[0], licence or stated[1]
-    submitter = submitter or _git_user()
+    submitter = submitter or (git(Path(), "config", "user.name") or "").strip()
     _refuse(result, plugin, source_url, submitter)
     folder = entry_folder(boards, result)
     name = _name(result, plugin, folder, supersedes)
@@ -56,7 +56,7 @@ def submit(
         result=result,
         loss_curves=loss_curves(load_history(run if run.is_dir() else run.parent)),
         provenance=Provenance(
-            submitter=submitter or "",
+            submitter=submitter,
             date=datetime.now(UTC).date().isoformat(),
             command=command_of(result),
             source_url=source_url,
@@ -84,7 +84,7 @@ def command_of(result: Result) -> str:
     return " ".join(parts)
 
 
-def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: str | None) -> None:
+def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: str) -> None:
     config = result.config
     reasons = {
         f"the run is unranked: {'; '.join(result.unranked)}": bool(result.unranked),
@@ -149,11 +149,3 @@ def _stated(plugin: Plugin) -> tuple[str | None, str | None]:
     )
     licences = [known[field] for field in ("License-Expression", "License") if field in known]
     return url, next(iter(licences), None)
-
-
-def _git_user() -> str | None:
-    try:
-        answer = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None

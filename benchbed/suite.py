@@ -36,7 +36,7 @@ def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: li
     """
     loaded = load_track(track)
     chosen = [find("mixer", name) for name in mixers] if mixers else [p for p in plugins("mixer") if p.built_in]
-    names = [_level(loaded, name) for name in levels] if levels else _levels(loaded)
+    names = [_level(loaded, name) for name in levels] if levels else loaded.level_names
     return [
         Cell(plugin.label, level) for level in names for plugin in chosen if not _held(boards / track, level, plugin)
     ]
@@ -52,7 +52,7 @@ def run_cells(cells: list[Cell], track: str, out: Path, device: str, console: Co
     for number, cell in enumerate(cells, start=1):
         console.rule(f"{number} of {len(cells)}: {cell.mixer} on {cell.level}", align="left")
         try:
-            run_job(_job(cell, track, out, device), console)
+            run_job(Job([cell.mixer], cell.level, track, out=out, device=device), console)
         except BenchbedError as error:
             failures[cell] = str(error)
             console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)
@@ -63,28 +63,6 @@ def run_cells(cells: list[Cell], track: str, out: Path, device: str, console: Co
     for cell, reason in failures.items():
         console.print(f"failed: {cell.mixer} on {cell.level}: {reason}", style="red", soft_wrap=True, markup=False)
     return failures
-
-
-def _job(cell: Cell, track: str, out: Path, device: str) -> Job:
-    return Job(
-        mixers=[cell.mixer],
-        task=cell.level,
-        track=track,
-        mixer_options=[],
-        task_options=[],
-        seeds=None,
-        max_steps=None,
-        out=out,
-        engine="auto",
-        device=device,
-        compiled=False,
-        fresh=False,
-        checked=True,
-    )
-
-
-def _levels(track: Track) -> list[str]:
-    return [f"{task}@{level}" for task, known in track.tasks.items() for level in known.levels]
 
 
 def _level(track: Track, name: str) -> str:

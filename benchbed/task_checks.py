@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchbed.contracts import Task
 from benchbed.errors import PluginError
-from benchbed.findings import Check, Finding, Note, as_tests, run_checks
+from benchbed.findings import Check, Finding, as_tests, run_checks
 from benchbed.seeding import generator
 from benchbed.task_tables import Counted, Oracle, find_oracle, parents_in, uncountable
 
@@ -148,7 +148,7 @@ def _parents_suffice(subject: TaskSubject) -> str | None:
             if message:
                 return f"instance {seed}: {message}"
             continue
-        if isinstance(why := uncountable(task), Note):
+        if why := uncountable(task):
             return why
         counted = Counted(task)
         accuracy = torch.tensor([counted.accuracy(token, counted.parents(token)) for token in counted.scored])
@@ -165,8 +165,9 @@ def _own_oracle_solves(task: Task, oracle: Oracle) -> str | None:
     tokens = task.sample(_ORACLE_SAMPLES, generator(0, "held-out"))
     scored = task.scored.nonzero().flatten()
     guesses = oracle(tokens)
-    if not bool(task.solved((guesses == tokens[:, scored]).float().mean(0))):
-        return f"its oracle does not solve it (mean accuracy {(guesses == tokens[:, scored]).float().mean():.3f})"
+    accuracy = (guesses == tokens[:, scored]).float().mean(0)
+    if not bool(task.solved(accuracy)):
+        return f"its oracle does not solve it (mean accuracy {accuracy.mean():.3f})"
     for column, token in list(enumerate(scored.tolist()))[:: max(1, len(scored) // 8)]:
         changed = tokens.clone()
         changed[:, token:] = (changed[:, token:] + 1) % task.vocabulary
@@ -180,9 +181,9 @@ def _parents_needed(subject: TaskSubject) -> str | None:
     idle, total = [], 0
     for seed, task in enumerate(subject.instances()):
         oracle = find_oracle(task)
-        if oracle is None and isinstance(why := uncountable(task), Note):
+        if oracle is None and (why := uncountable(task)):
             return why
-        for token, parent, needed in _needs(task) if oracle is None else _needs_offind_oracle(task, oracle):
+        for token, parent, needed in _needs(task) if oracle is None else _needs_of_oracle(task, oracle):
             total += 1
             if not needed:
                 idle.append(f"instance {seed}: token {token} is told as well without its parent {parent}")
@@ -201,7 +202,7 @@ def _needs(task: Task) -> Iterator[tuple[int, int, bool]]:
             yield token, left_out, counted.accuracy(token, fewer) <= whole - 0.01
 
 
-def _needs_offind_oracle(task: Task, oracle: Oracle) -> Iterator[tuple[int, int, bool]]:
+def _needs_of_oracle(task: Task, oracle: Oracle) -> Iterator[tuple[int, int, bool]]:
     """Parents of the last scored tokens, and whether the oracle's guess moves with them."""
     tokens = task.sample(_ORACLE_SAMPLES, generator(0, "held-out"))
     parents, guesses = parents_in(task, tokens), oracle(tokens)

@@ -137,6 +137,11 @@ class Track(Strict):
         """SHA-256 of what is the same for all its levels; a level more or a better description is no other track."""
         return fingerprint(self.model_dump(mode="json", exclude={"description", "baseline", "tasks"}))
 
+    @property
+    def level_names(self) -> list[str]:
+        """Every `task@level`."""
+        return [f"{task}@{level}" for task, known in self.tasks.items() for level in known.levels]
+
     def level(self, task: str, level: str | None) -> tuple[str, Level]:
         """The level's name and setting; the task's default level if `level` is None.
 

@@ -9,13 +9,13 @@ import torch
 
 from benchbed import __version__
 from benchbed.comparison import SIGNIFICANT, paired_p, permutation_p
-from benchbed.ensemble import EngineSettings, Ensemble, why_not_vmap
+from benchbed.ensemble import Ensemble
 from benchbed.entries import Entry, Verification, save_entry
 from benchbed.environment import device_name
 from benchbed.errors import EntryError, OptionError
 from benchbed.recipe import make_recipe
 from benchbed.registry import find
-from benchbed.run import Progress
+from benchbed.run import EngineRequest, Progress, choose_engine
 from benchbed.trajectory import Member
 
 __all__ = ["FRESH", "choose_seeds", "judge", "mark", "train_again"]
@@ -54,7 +54,7 @@ def train_again(
                 f"{reference.version}, commit {entry.result.environment.git_commit}; install that"
             )
     recipe, task = make_recipe(config)
-    vmap = device.type == "cuda" and why_not_vmap(recipe, device) is None
+    settings, _ = choose_engine(recipe, EngineRequest("auto", device))
     members = [Member(seed, entry.result.learning_rate) for seed in seeds]
     started = time.perf_counter()
 
@@ -64,9 +64,9 @@ def train_again(
         left = sum(t.budget - t.step for t in trajectories if t.status == "training")
         observe(Progress(config, "scoring", trajectories, task.chance_loss, speed, left / speed if speed else 0.0))
 
-    ensemble = Ensemble(recipe, members, EngineSettings("vmap" if vmap else "loop", device))
+    ensemble = Ensemble(recipe, members, settings)
     trained = {t.member.seed: t.steps_to_solve for t in ensemble.train(report)}
-    return [config.budget.steps if trained[seed] is None else trained[seed] or 0 for seed in seeds]
+    return [trained[seed] or config.budget.steps for seed in seeds]
 
 
 def judge(entry: Entry, seeds: Sequence[int], steps: Sequence[int], device: torch.device, by: str) -> Verification:

@@ -33,10 +33,6 @@ def configure(tiny: Track):
     def make(mixer: str = "multi_head_attention", task: str = "linear_map", **changes) -> RunConfig:
         settings = {
             "track_is_published": False,
-            "mixer_options": {},
-            "task_options": {},
-            "seeds": None,
-            "max_steps": None,
             "device": "cpu",
             "checked": False,  # the leak checks have tests of their own
         }
@@ -97,17 +93,7 @@ def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     track_file.write_text(text.replace("description: For tests", "description: For tests\nbaseline: static_mixer"))
     track = load_track(str(track_file))
     for mixer in ("static_mixer", "softmax_attention", "mlp_mixer"):
-        config = plan(
-            mixer,
-            "linear_map",
-            track,
-            track_is_published=True,
-            mixer_options={},
-            task_options={},
-            seeds=None,
-            max_steps=None,
-            device="cpu",
-        )
+        config = plan(mixer, "linear_map", track, track_is_published=True, device="cpu")
         folder = root / "runs" / mixer
         result = execute(config, folder, EngineRequest("loop", torch.device("cpu")), lambda _: None).result
         # These tests may run in a checkout that is being worked on; what they test does not depend on that.

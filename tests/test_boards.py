@@ -113,11 +113,9 @@ def test_a_plug_in_needs_a_source_that_can_be_read_and_must_pass_every_check(run
                 self.project = nn.Linear(dim, dim)
                 self.register_buffer("calls", torch.zeros(()))
             def forward(self, x):
-                if KEEPS:
-                    self.calls += 1
+                self.calls += 1
                 return self.project(x.cumsum(1))
     """
-    source = source.replace("KEEPS", "True")
     install(tmp_path, "outside", "[benchbed.mixers]\nremembering = outside:Remembering\n", outside=source)
     monkeypatch.syspath_prepend(str(tmp_path))
     from benchbed.registry import find
@@ -371,8 +369,7 @@ def make_recipe_of(job):
     from benchbed.recipe import make_recipe
     from benchbed.tracks import load_track
 
-    settings = {"mixer_options": {}, "task_options": {}, "seeds": None, "max_steps": None, "device": "cpu"}
-    make_recipe(plan(job.mixers[0], job.task, load_track(job.track), track_is_published=True, **settings))
+    make_recipe(plan(job.mixers[0], job.task, load_track(job.track), track_is_published=True, device="cpu"))
 
 
 def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
