@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from benchbed.causality import batch_leak, future_leak, randomise, situations
+from benchbed.contracts import BiasableMixer, MixerWithWeights, PatchableMixer
 from benchbed.errors import PluginError
 from benchbed.findings import Check, Finding, Note, as_tests, run_checks
 from benchbed.options import options_model
@@ -160,6 +161,37 @@ def _finite(subject: Subject) -> str | None:
     return None
 
 
+def _weights(subject: Subject) -> str | None:
+    """What a mixer says of its own mixing is what it does: traces and interventions build on it."""
+    mixer, x = subject.randomised(), subject.input()
+    if isinstance(mixer, MixerWithWeights):
+        weights, shape = mixer.mixing_weights(x), (len(x), subject.length, subject.length)
+        if weights.ndim != 4 or (weights.shape[0], *weights.shape[2:]) != shape:
+            return (
+                f"mixing_weights: expected (B, H, T, T) = ({shape[0]}, H, {shape[1]}, {shape[2]}), "
+                f"found {tuple(weights.shape)}"
+            )
+        if weights.triu(1).any():
+            return "mixing_weights gives weight to later tokens"
+        if isinstance(mixer, PatchableMixer) and not torch.allclose(mixer.mix(x, weights), mixer(x)):
+            return "mix(x, mixing_weights(x)) differs from forward(x)"
+    return _score_bias(mixer, x) if isinstance(mixer, BiasableMixer) else None
+
+
+def _score_bias(mixer: BiasableMixer, x: Tensor) -> str | None:
+    assert isinstance(mixer, nn.Module)
+    length = x.shape[1]
+    expected = torch.full((length, length), -torch.inf).triu(1).to(x)
+    if "score_bias" not in dict(mixer.named_buffers()) or not torch.equal(mixer.score_bias, expected):
+        return f"score_bias: expected a buffer ({length}, {length}) of -inf above the diagonal and 0 elsewhere"
+    before = mixer(x)
+    mixer.score_bias[-1, 0] = 5.0
+    moved = (mixer(x) - before).abs().amax(dim=(0, 2)) > 0
+    if not moved[-1] or moved[:-1].any():
+        return "score_bias: a bias in the last row must move the last output and no other"
+    return None
+
+
 def _options_used(subject: Subject) -> str | None:
     """An option that changes neither the parameters nor the output is ignored, or misspelled inside."""
     if not isinstance(subject.mixer, type):
@@ -241,6 +273,7 @@ CHECKS: dict[str, Check[Subject]] = {
     "input unchanged": _input_unchanged,
     "gradients": _gradients,
     "finite": _finite,
+    "weights": _weights,
     "options used": _options_used,
     "pickles": _pickles,
     "vmap": _vmap,

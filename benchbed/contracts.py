@@ -15,7 +15,16 @@ from benchbed.errors import OptionError
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-__all__ = ["Mixer", "MixerWithWeights", "OptionError", "Task", "TaskWithOracle", "TaskWithOwnParents"]
+__all__ = [
+    "BiasableMixer",
+    "Mixer",
+    "MixerWithWeights",
+    "OptionError",
+    "PatchableMixer",
+    "Task",
+    "TaskWithOracle",
+    "TaskWithOwnParents",
+]
 
 
 class Mixer(Protocol):
@@ -39,6 +48,23 @@ class MixerWithWeights(Protocol):
     def mixing_weights(self, x: "Tensor") -> "Tensor":
         """The weight of each input token in each output token for `x: (B, T, D)`, as `(B, H, T, T)`."""
         ...
+
+
+@runtime_checkable
+class PatchableMixer(MixerWithWeights, Protocol):
+    """A mixer that can mix by given weights, so that those of another model can be put in (optional)."""
+
+    def mix(self, x: "Tensor", weights: "Tensor") -> "Tensor":
+        """`forward` with `weights: (B, H, T, T)` in place of its own; with its own it is `forward`."""
+        ...
+
+
+@runtime_checkable
+class BiasableMixer(Protocol):
+    """A mixer whose attention can be pushed towards chosen tokens (optional)."""
+
+    score_bias: "Tensor"
+    """`(T, T)` buffer, added to the scores of every head: -inf above the diagonal, 0 elsewhere as it is built."""
 
 
 class Task(Protocol):

@@ -23,7 +23,7 @@ class GroupedQueryAttention(nn.Module):
         groups: key and value heads G; must divide H. G = H is multi-head, G = 1 multi-query attention.
     """
 
-    causal: Tensor
+    score_bias: Tensor
 
     def __init__(
         self,
@@ -44,18 +44,24 @@ class GroupedQueryAttention(nn.Module):
         self.key_value = nn.Linear(dim, 2 * groups * (dim // heads), bias=False)
         self.output = nn.Linear(dim, dim, bias=False)
         self.head_dim = dim // heads
-        self.register_buffer("causal", torch.ones(length, length, dtype=torch.bool).tril(), persistent=False)
+        self.register_buffer("score_bias", torch.full((length, length), -torch.inf).triu(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix `(B, T, D)`."""
         query, key, value = self._project(x)
-        mixed = self._weights(query, key) @ value
-        return self.output(rearrange(mixed, "b g share t d -> b t (g share d)"))
+        return self._mix(self._weights(query, key), value)
 
     def mixing_weights(self, x: Tensor) -> Tensor:
         """Attention weights `(B, H, T, T)`; the heads of a group stand together."""
         query, key, _ = self._project(x)
         return rearrange(self._weights(query, key), "b g share t s -> b (g share) t s")
+
+    def mix(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Mix `(B, T, D)` by these weights instead of its own."""
+        return self._mix(rearrange(weights, "b (g share) t s -> b g share t s", g=self.groups), self._project(x)[2])
+
+    def _mix(self, weights: Tensor, value: Tensor) -> Tensor:
+        return self.output(rearrange(weights @ value, "b g share t d -> b t (g share d)"))
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries `(B, G, H/G, T, d)`; keys and values `(B, G, 1, T, d)`, shared by the heads of a group."""
@@ -65,4 +71,4 @@ class GroupedQueryAttention(nn.Module):
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
         scores = query @ key.transpose(-1, -2) * self.head_dim**-0.5
-        return scores.masked_fill(~self.causal, -torch.inf).softmax(dim=-1)
+        return (scores + self.score_bias).softmax(dim=-1)

@@ -11,11 +11,11 @@ class LinearAttention(MultiHeadAttention):
 
     Multi-head attention whose weights are products of feature maps, normalised over the tokens seen so far.
     Computed in the masked quadratic form, which equals the paper's recurrence and costs less at these lengths.
-    Differs from the paper: no biases; the normaliser is kept above 1e-6.
+    Differs from the paper: no biases; the normaliser is kept above 1e-6. The score bias counts as a logarithm here.
     Cost a token: 4 D^2 + 2 T D multiply-adds, 4 D^2 parameters. Arguments are those of `multi_head_attention`.
     """
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
         products = (F.elu(query) + 1) @ (F.elu(key) + 1).transpose(-1, -2)
-        products = products * self.causal
+        products = products * self.score_bias.exp()
         return products / products.sum(-1, keepdim=True).clamp_min(1e-6)

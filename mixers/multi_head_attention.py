@@ -23,7 +23,7 @@ class MultiHeadAttention(nn.Module):
         heads: H; must divide D.
     """
 
-    causal: Tensor
+    score_bias: Tensor
 
     def __init__(self, dim: int, length: int, *, heads: Annotated[int, Field(ge=1)] = 8) -> None:
         super().__init__()
@@ -32,18 +32,24 @@ class MultiHeadAttention(nn.Module):
         self.heads = heads
         self.query_key_value = nn.Linear(dim, 3 * dim, bias=False)
         self.output = nn.Linear(dim, dim, bias=False)
-        self.register_buffer("causal", torch.ones(length, length, dtype=torch.bool).tril(), persistent=False)
+        self.register_buffer("score_bias", torch.full((length, length), -torch.inf).triu(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix `(B, T, D)`."""
         query, key, value = self._project(x)
-        mixed = self._weights(query, key) @ value
-        return self.output(rearrange(mixed, "b h t d -> b t (h d)"))
+        return self._mix(self._weights(query, key), value)
 
     def mixing_weights(self, x: Tensor) -> Tensor:
         """Attention weights `(B, H, T, T)`."""
         query, key, _ = self._project(x)
         return self._weights(query, key)
+
+    def mix(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Mix `(B, T, D)` by these weights instead of its own."""
+        return self._mix(weights, self._project(x)[2])
+
+    def _mix(self, weights: Tensor, value: Tensor) -> Tensor:
+        return self.output(rearrange(weights @ value, "b h t d -> b t (h d)"))
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value = rearrange(
@@ -53,4 +59,4 @@ class MultiHeadAttention(nn.Module):
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-        return scores.masked_fill(~self.causal, -torch.inf).softmax(dim=-1)
+        return (scores + self.score_bias).softmax(dim=-1)

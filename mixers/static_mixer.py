@@ -40,10 +40,19 @@ class StaticMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix `(B, T, D)`."""
-        value = rearrange(self.value(x), "b t (h d) -> b h t d", h=self.heads)
-        mixed = einsum(self.matrix * self.causal, value, "h t s, b h s d -> b h t d")
-        return self.output(rearrange(mixed, "b h t d -> b t (h d)"))
+        mixed = einsum(self.matrix * self.causal, self._value(x), "h t s, b h s d -> b h t d")
+        return self._merge(mixed)
 
     def mixing_weights(self, x: Tensor) -> Tensor:
         """The matrices, the same for every sequence: `(B, H, T, T)`."""
         return (self.matrix * self.causal).expand(len(x), -1, -1, -1)
+
+    def mix(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Mix `(B, T, D)` by these weights instead of its own."""
+        return self._merge(weights @ self._value(x))
+
+    def _value(self, x: Tensor) -> Tensor:
+        return rearrange(self.value(x), "b t (h d) -> b h t d", h=self.heads)
+
+    def _merge(self, mixed: Tensor) -> Tensor:
+        return self.output(rearrange(mixed, "b h t d -> b t (h d)"))

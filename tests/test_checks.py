@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from benchbed.cli import main
 from benchbed.registry import find, plugins
 
 DIM, LENGTH = 16, 8
+
+MultiHeadAttention: Any = find("mixer", "multi_head_attention").load()
 
 
 class Base(nn.Module):
@@ -252,6 +255,46 @@ class WrongWidth(Base):
         return super().forward(x)[..., :1]
 
 
+class WeightsByHeadLast(MultiHeadAttention):
+    def mixing_weights(self, x):
+        return super().mixing_weights(x).movedim(1, -1)
+
+
+class WeightsOfTheFuture(MultiHeadAttention):
+    def mixing_weights(self, x):
+        return super().mixing_weights(x).transpose(-1, -2)
+
+
+class PrettierWeights(MultiHeadAttention):
+    """Shows sharper weights than it mixes by."""
+
+    def mixing_weights(self, x):
+        sharp = super().mixing_weights(x) ** 2
+        return sharp / sharp.sum(-1, keepdim=True)
+
+
+class BiasUnused(MultiHeadAttention):
+    def _weights(self, query, key):
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        return scores.masked_fill(self.score_bias.isinf(), -torch.inf).softmax(dim=-1)
+
+
+class BiasTransposed(MultiHeadAttention):
+    def _weights(self, query, key):
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        later = self.score_bias.isinf()
+        pushed = scores + self.score_bias.masked_fill(later, 0.0).T
+        return pushed.masked_fill(later, -torch.inf).softmax(dim=-1)
+
+
+class BiasIsNoBuffer(MultiHeadAttention):
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        bias = self.score_bias
+        del self.score_bias
+        self.score_bias = bias
+
+
 CHEATS = {
     NextToken: "no future",
     WhisperOfTheFuture: "no future",
@@ -287,6 +330,12 @@ CHEATS = {
     IgnoresOption: "options used",
     Unpicklable: "pickles",
     WrongWidth: "shapes",
+    WeightsByHeadLast: "weights",
+    WeightsOfTheFuture: "weights",
+    PrettierWeights: "weights",
+    BiasUnused: "weights",
+    BiasTransposed: "weights",
+    BiasIsNoBuffer: "weights",
 }
 
 
