@@ -6,9 +6,9 @@ folder. How it is computed (engine, threads, compilation) is not part of it.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import NonNegativeInt, ValidationError
+from pydantic import NonNegativeInt, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from benchbed import __version__
 from benchbed.errors import OptionError
@@ -18,6 +18,8 @@ from benchbed.scoring import MINIMUM_SEEDS
 from benchbed.tracks import Backbone, Budget, Level, Optimiser, Strict, Track, fingerprint, track_names
 
 __all__ = ["MixerReference", "RunConfig", "TaskReference", "TrackReference", "choose_level", "plan"]
+
+M = TypeVar("M", bound=Strict)
 
 CUSTOM = "custom"
 """Name of a level whose options were changed."""
@@ -71,6 +73,14 @@ class RunConfig(Strict):
     """The leak checks run before training."""
     unranked: list[str]
     """Why this run cannot stand on a board; empty if it can."""
+    score_bias: float = 0.0
+    """Added to the attention scores of a token's true parents; 0 but for an intervention."""
+
+    @model_serializer(mode="wrap")
+    def _without_an_intervention_that_is_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Runs of older versions knew no intervention, and keep their identity."""
+        data = serialise(self)
+        return data if self.score_bias else {key: value for key, value in data.items() if key != "score_bias"}
 
     @property
     def identity(self) -> str:
@@ -92,8 +102,11 @@ def plan(
     device: str,
     mixer_options: Mapping[str, str] = MappingProxyType({}),
     task_options: Mapping[str, str] = MappingProxyType({}),
+    backbone: Mapping[str, str] = MappingProxyType({}),
     seeds: int | None = None,
     max_steps: int | None = None,
+    learning_rate: float | None = None,
+    score_bias: float = 0.0,
     checked: bool = True,
 ) -> RunConfig:
     """Resolve what a command line asked for.
@@ -106,8 +119,11 @@ def plan(
         device: type of the device.
         mixer_options: as text.
         task_options: as text; they replace single options of the level.
+        backbone: sizes instead of the track's, as text.
         seeds: scoring seeds instead of the track's number.
         max_steps: budget instead of the track's.
+        learning_rate: train at this rate and tune nothing.
+        score_bias: added to the attention scores of the true parents.
         checked: run the leak checks before training.
 
     Raises:
@@ -116,7 +132,7 @@ def plan(
     task_name, _, level_name = task.partition("@")
     mixer_plugin, task_plugin = find("mixer", mixer), find("task", task_name)
     level_name, level, options = choose_level(track, task_plugin, level_name, task_options)
-    budget = track.budget if max_steps is None else _shorter(track.budget, max_steps)
+    budget = track.budget if max_steps is None else _changed(track.budget, {"steps": max_steps}, "--max-steps")
     number = track.seeds.scoring if seeds is None else seeds
     if not 1 <= number <= min(track.seeds.tuning):
         raise OptionError(f"--seeds: expected 1 to {min(track.seeds.tuning)}, found {number}")
@@ -127,11 +143,15 @@ def plan(
         "--task-option changes the level": level_name == CUSTOM,
         f"track {track.name} has no level of {task_plugin.label}": task_plugin.label not in track.tasks,
         f"fewer than {MINIMUM_SEEDS} seeds": number < MINIMUM_SEEDS,
+        f"--learning-rate {learning_rate} instead of tuning": learning_rate is not None,
+        f"backbone changed: {', '.join(f'{k}={v}' for k, v in backbone.items())}": bool(backbone),
+        f"--bias {score_bias:g} on the true parents": score_bias != 0,
         "--no-check": not checked,
     }
-    backbone = track.backbone
-    if level.layers is not None:
-        backbone = backbone.model_copy(update={"layers": level.layers})
+    sizes = track.backbone.model_dump() | ({} if level.layers is None else {"layers": level.layers})
+    optimiser = track.optimiser
+    if learning_rate is not None:
+        optimiser = _changed(optimiser, {"learning_rates": [learning_rate]}, "--learning-rate")
     return RunConfig(
         benchbed=__version__,
         mixer=MixerReference(
@@ -151,14 +171,15 @@ def plan(
             source_hash=task_plugin.source_hash,
         ),
         track=TrackReference(name=track.name, version=track.version, hash=track.hash),
-        backbone=backbone,
-        optimiser=track.optimiser,
+        backbone=_sized(sizes, backbone),
+        optimiser=optimiser,
         budget=budget,
         scoring_seeds=list(range(number)),
-        tuning_seeds=track.seeds.tuning,
+        tuning_seeds=track.seeds.tuning if learning_rate is None else [],
         device=device,
         checked=checked,
         unranked=[reason for reason, holds in reasons.items() if holds],
+        score_bias=score_bias,
     )
 
 
@@ -187,8 +208,15 @@ def choose_level(
     return name if options == published else CUSTOM, level, options
 
 
-def _shorter(budget: Budget, steps: int) -> Budget:
+def _changed(model: M, changes: Mapping[str, Any], flag: str) -> M:
     try:
-        return Budget.model_validate({**budget.model_dump(), "steps": steps})
+        return type(model).model_validate({**model.model_dump(), **changes})
     except ValidationError as error:
-        raise OptionError(f"--max-steps: {describe_error(error, Budget)}") from None
+        raise OptionError(f"{flag}: {describe_error(error, type(model))}") from None
+
+
+def _sized(sizes: Mapping[str, int], changes: Mapping[str, str]) -> Backbone:
+    try:
+        return Backbone.model_validate_strings({**{k: str(v) for k, v in sizes.items()}, **changes})
+    except ValidationError as error:
+        raise OptionError(f"backbone: {describe_error(error, Backbone)}") from None

@@ -9,11 +9,12 @@ Engines:
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -24,9 +25,11 @@ from benchbed.group import Group
 from benchbed.recipe import Recipe
 from benchbed.trajectory import Evaluation, Member, Trajectory
 
-__all__ = ["Engine", "EngineSettings", "Ensemble", "cpu_count", "why_not_vmap"]
+__all__ = ["Engine", "EngineSettings", "Ensemble", "Record", "cpu_count", "why_not_vmap"]
 
 Engine = Literal["loop", "vmap"]
+
+Record = Callable[[Member, Evaluation, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class EngineSettings:
     engine: Engine
     device: torch.device
     compiled: bool = False
+    cores: int | None = None
+    """Cores to use for the loop engine on a CPU; by default all."""
 
     @property
     def workers(self) -> int:
         """Groups that train at the same time."""
-        return cpu_count() if self.engine == "loop" and self.device.type == "cpu" else 1
+        return (self.cores or cpu_count()) if self.engine == "loop" and self.device.type == "cpu" else 1
 
 
 class Ensemble:
@@ -50,7 +55,7 @@ class Ensemble:
         recipe: what they have in common.
         members: who they are.
         settings: how to compute.
-        saved: what `state` gave in an earlier process; training goes on from there.
+        saved: what `state` gave of each cell in an earlier process; training goes on from there.
     """
 
     def __init__(
@@ -58,24 +63,25 @@ class Ensemble:
         recipe: Recipe,
         members: list[Member],
         settings: EngineSettings,
-        saved: dict[str, Any] | None = None,
+        saved: Mapping[int, dict[str, Any]] = MappingProxyType({}),
     ) -> None:
         self.trajectories = {m: Trajectory(m, recipe.budget.steps) for m in members}
         self._recipe = recipe
         self._settings = settings
         self._snapshots: dict[Member, dict[str, Tensor]] = {}
-        if saved:
-            for plain, tensors in zip(saved["trajectories"], saved["weights"], strict=True):
-                trajectory = Trajectory.from_plain(plain)
+        for cell, state in saved.items():
+            for plain, tensors in zip(state["trajectories"], state["weights"], strict=True):
+                trajectory = Trajectory.from_plain(plain, cell)
                 self.trajectories[trajectory.member] = trajectory
                 if tensors is not None:
                     self._snapshots[trajectory.member] = tensors
 
-    def train(self, observe: Callable[["Ensemble"], None]) -> list[Trajectory]:
+    def train(self, observe: Callable[["Ensemble"], None], record: Record | None = None) -> list[Trajectory]:
         """Train every member until it solves, diverges or exhausts its budget.
 
         Args:
             observe: called after every evaluation, in this thread.
+            record: handed every evaluation, before `observe`, with the member's weights `(P,)` at it.
         """
         with _kernel_threads(self._settings), _pool(self._settings.workers) as pool:
             running = {pool.submit(_timed_advance, group): group for group in self._make_groups()}
@@ -83,15 +89,15 @@ class Ensemble:
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     group = running.pop(future)
-                    self._record(group, future)
+                    self._record(group, future, record)
                     if group.members:
                         running[pool.submit(_timed_advance, group)] = group
                 observe(self)
         return list(self.trajectories.values())
 
-    def state(self) -> dict[str, Any]:
-        """Everything that is needed to go on, as of the last evaluation of each member."""
-        trajectories = list(self.trajectories.values())
+    def state(self, cell: int = 0) -> dict[str, Any]:
+        """Everything that is needed to go on with a cell, as of the last evaluation of each of its members."""
+        trajectories = [t for member, t in self.trajectories.items() if member.cell == cell]
         return {
             "trajectories": [t.to_plain() for t in trajectories],
             "weights": [
@@ -132,8 +138,11 @@ class Ensemble:
         for _, together in groupby(by_step, key=lambda m: self.trajectories[m].step):
             yield list(together)
 
-    def _record(self, group: Group, future: "Future[tuple[list[Evaluation], float]]") -> None:
+    def _record(self, group: Group, future: "Future[tuple[list[Evaluation], float]]", record: Record | None) -> None:
         evaluations, seconds = future.result()
+        if record is not None:
+            for member, evaluation, weights in zip(group.members, evaluations, group.weights, strict=True):
+                record(member, evaluation, weights)
         staying = []
         for row, (member, evaluation) in enumerate(zip(group.members, evaluations, strict=True)):
             trajectory = self.trajectories[member]

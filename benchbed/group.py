@@ -45,7 +45,7 @@ class Group:
         assert vectorise or len(members) == 1
         self.members, self.step = members, step
         self._recipe, self._device = recipe, device
-        self._tasks = [recipe.make_task(member.seed) for member in members]
+        self._tasks = [recipe.make_task(member.seed, member.cell) for member in members]
         pairs = list(zip(members, self._tasks, strict=True))
         models = [recipe.make_model(member.seed, task) for member, task in pairs]
         self._shared, self._own = fixed_tensors(models, device)
@@ -72,6 +72,11 @@ class Group:
         self._held_out = self._held_out[index]
         self._own = {name: tensor[index] for name, tensor in self._own.items()}
         self._optimiser.keep(index)
+
+    @property
+    def weights(self) -> Tensor:
+        """What each member has learned, `(E, P)`, without the optimiser's moments; the next step changes it."""
+        return self._optimiser.weights.detach()
 
     def snapshot(self) -> list[dict[str, Tensor]]:
         """A copy of what each member has learned, on the group's device."""

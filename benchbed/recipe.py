@@ -1,6 +1,7 @@
 """What all members of an ensemble have in common, and how one member's task and model are made from it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -9,32 +10,37 @@ from torch import Tensor, nn
 from benchbed.backbone import Backbone
 from benchbed.checks import check_output
 from benchbed.config import RunConfig
-from benchbed.contracts import Task
-from benchbed.errors import PluginError, blame
+from benchbed.contracts import BiasableMixer, Task
+from benchbed.errors import OptionError, PluginError, blame
 from benchbed.registry import find
 from benchbed.seeding import generator, seeded_globally
 from benchbed.task_checks import check_task
 from benchbed.tracks import Backbone as BackboneSizes
 from benchbed.tracks import Budget, Optimiser
 
-__all__ = ["Recipe", "make_recipe"]
+__all__ = ["Recipe", "join_recipes", "make_recipe"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A mixer and a task with their options, and the track's sizes; everything but the seed and the rate."""
+    """A mixer and a task with their options, and the track's sizes; everything but the seed and the rate.
+
+    Runs that differ in the task's options alone, and need models of one shape, train as one: they are its cells.
+    """
 
     mixer: type[nn.Module]
     mixer_options: dict[str, Any]
     task: type
-    task_options: dict[str, Any]
+    task_options: tuple[dict[str, Any], ...]
+    """One set a cell."""
     backbone: BackboneSizes
     optimiser: Optimiser
     budget: Budget
+    score_bias: float = 0.0
 
-    def make_task(self, seed: int) -> Task:
+    def make_task(self, seed: int, cell: int = 0) -> Task:
         """The instance of the task that belongs to a seed."""
-        return self.task(generator(seed, "instance"), **self.task_options)
+        return self.task(generator(seed, "instance"), **self.task_options[cell])
 
     def make_mixer(self, length: int) -> nn.Module:
         """One mixer; draws its weights from the global generator."""
@@ -59,6 +65,9 @@ class Recipe:
                     f"mixer {self.mixer.__name__}: expected float32 parameters, found {name} of {parameter.dtype}; "
                     "hold complex numbers as pairs of real ones"
                 )
+        if self.score_bias:
+            for block in model.blocks:
+                _push(block.mixer, task, self.score_bias)  # pyright: ignore[reportArgumentType]
         return model
 
     def batch_size(self, task: Task) -> int:
@@ -75,6 +84,23 @@ class Recipe:
         return task.sample(self.budget.held_out, generator(seed, "held-out"))
 
 
+def _push(mixer: nn.Module, task: Task, strength: float) -> None:
+    """Add `strength` to the scores of a token's true parents, where the token is predicted from."""
+    if not isinstance(mixer, BiasableMixer):
+        raise OptionError(
+            f"--bias: expected a mixer whose scores take a bias (a buffer score_bias, see benchbed.contracts), "
+            f"found {type(mixer).__name__}"
+        )
+    if task.parents is None:
+        raise OptionError(f"--bias: expected a task whose parents are fixed, found {type(task).__name__}")
+    mixer.score_bias[:-1] += strength * task.parents[1:]
+
+
+def join_recipes(recipes: Sequence[Recipe]) -> Recipe:
+    """One recipe with a cell for each of those given, which differ in their task's options alone."""
+    return replace(recipes[0], task_options=tuple(options for recipe in recipes for options in recipe.task_options))
+
+
 def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
     """Load the classes that a config names, and prove on one instance of each that the options fit.
 
@@ -85,10 +111,11 @@ def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
         mixer=find("mixer", config.mixer.name).load(),
         mixer_options=config.mixer.options,
         task=find("task", config.task.name).load(),
-        task_options=config.task.options,
+        task_options=(config.task.options,),
         backbone=config.backbone,
         optimiser=config.optimiser,
         budget=config.budget,
+        score_bias=config.score_bias,
     )
     with blame(f"task '{config.task.name}'"):
         task = recipe.make_task(config.scoring_seeds[0])

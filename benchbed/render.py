@@ -18,8 +18,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from benchbed.findings import Finding
+    from benchbed.progress import Progress
     from benchbed.results import Result
-    from benchbed.run import Progress
 
 __all__ = ["Reporter", "comparison_table", "listing_table", "print_finding", "result_table"]
 
@@ -63,7 +63,8 @@ class Reporter:
 
 
 def _heading(progress: "Progress") -> str:
-    return f"{progress.config.mixer.name} on {progress.config.level}, {progress.stage}"
+    others = f" and {progress.cells - 1} like it" if progress.cells > 1 else ""
+    return f"{progress.config.mixer.name} on {progress.config.level}{others}, {progress.stage}"
 
 
 def _standing(progress: "Progress") -> str:
@@ -83,14 +84,14 @@ def _standing(progress: "Progress") -> str:
 
 def _live_view(progress: "Progress") -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    rates = sorted({t.member.learning_rate for t in progress.trajectories})
-    for rate in rates:
-        cells = Text()
+    rows = sorted({(t.member.cell, t.member.learning_rate) for t in progress.trajectories})
+    for cell, rate in rows:
+        seeds = Text()
         for t in progress.trajectories:
-            if t.member.learning_rate == rate:
+            if (t.member.cell, t.member.learning_rate) == (cell, rate):
                 mark, colour = _MARKS[t.status]
-                cells.append(f"{t.member.seed}: {mark}{t.steps_to_solve or t.step}   ", style=colour)
-        table.add_row(f"rate {rate:g}", cells)
+                seeds.append(f"{t.member.seed}: {mark}{t.steps_to_solve or t.step}   ", style=colour)
+        table.add_row(f"run {cell + 1}, rate {rate:g}" if progress.cells > 1 else f"rate {rate:g}", seeds)
     return Group(Text(_heading(progress), style="bold"), table, Text(_standing(progress)))
 
 

@@ -1,34 +1,43 @@
-"""One run: tune the learning rate, train the scoring seeds, write the result; or go on where it was stopped."""
+"""Runs: tune the learning rate, train the scoring seeds, write the result; or go on where it was stopped.
 
+Runs that differ in their task's options alone, and need models of one shape, can train as one: on a GPU they fill one
+batch, on a CPU no core waits for the slowest member of a small run. Each keeps its own folder, checkpoint and result.
+"""
+
+import contextlib
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
+from benchbed.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.checks import LEAK_CHECKS, Subject, conformance
 from benchbed.config import RunConfig
 from benchbed.contracts import Task
 from benchbed.costs import measure_costs
-from benchbed.ensemble import EngineSettings, Ensemble, why_not_vmap
+from benchbed.ensemble import EngineSettings, Ensemble, Record, why_not_vmap
 from benchbed.environment import describe_environment
 from benchbed.errors import DeviceError, blame
-from benchbed.recipe import Recipe, make_recipe
+from benchbed.progress import Progress, Stage, progress_of
+from benchbed.recipe import Recipe, join_recipes, make_recipe
 from benchbed.results import RESULT, History, Result, load_result, save_history, save_result
-from benchbed.scoring import choose_learning_rate, member_row, summarise
-from benchbed.storage import exclusive, write_atomically
+from benchbed.scoring import MemberRow, choose_learning_rate, member_row, summarise
+from benchbed.storage import exclusive
+from benchbed.tracks import fingerprint
 from benchbed.trajectory import Member, Trajectory
 
-__all__ = ["EngineRequest", "Outcome", "Progress", "Stage", "choose_engine", "execute"]
-
-Stage = Literal["tuning", "scoring"]
-
-CHECKPOINT = "checkpoint.pt"
-_CHECKPOINT_SECONDS = 10.0
+__all__ = [
+    "EngineRequest",
+    "Outcome",
+    "choose_engine",
+    "execute",
+    "execute_together",
+    "shape_of",
+]
 
 
 @dataclass(frozen=True)
@@ -38,20 +47,8 @@ class EngineRequest:
     engine: Literal["auto", "vmap", "loop"]
     device: torch.device
     compiled: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands; handed to the observer after every evaluation."""
-
-    config: RunConfig
-    stage: Stage
-    trajectories: list[Trajectory]
-    chance_loss: float
-    steps_per_second: float
-    """Member-steps of all members together, since this process began."""
-    seconds_left: float
-    """At most: as if no further member solved."""
+    cores: int | None = None
+    """Cores to use on a CPU; by default all."""
 
 
 Observer = Callable[[Progress], None]
@@ -68,7 +65,13 @@ class Outcome:
 
 
 def execute(
-    config: RunConfig, folder: Path, request: EngineRequest, observe: Observer, *, fresh: bool = False
+    config: RunConfig,
+    folder: Path,
+    request: EngineRequest,
+    observe: Observer,
+    *,
+    fresh: bool = False,
+    record: Record | None = None,
 ) -> Outcome:
     """Carry out a run, or give back its result if it is finished.
 
@@ -80,146 +83,185 @@ def execute(
         request: how to compute.
         observe: told where the run stands.
         fresh: begin from nothing, whatever lies in the folder.
+        record: handed every evaluation with the member's weights.
 
     Raises:
         BenchbedError: the mixer or task is at fault, a file cannot be written, or another process is at it.
     """
-    recipe, task = make_recipe(config)
-    with exclusive(folder):
-        checkpoint = _Checkpoint(folder / CHECKPOINT, config.identity)
+    return execute_together([config], [folder], request, observe, fresh=fresh, record=record)[0]
+
+
+def execute_together(
+    configs: Sequence[RunConfig],
+    folders: Sequence[Path],
+    request: EngineRequest,
+    observe: Observer,
+    *,
+    fresh: bool = False,
+    record: Record | None = None,
+) -> list[Outcome]:
+    """Carry out runs of one shape (`shape_of`) as one; arguments and errors are those of `execute`."""
+    made = [make_recipe(config) for config in configs]
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            locks.enter_context(exclusive(folder))
+        cells = [
+            _Cell(config, folder, recipe, task, Checkpoint(folder / CHECKPOINT, config.identity))
+            for config, folder, (recipe, task) in zip(configs, folders, made, strict=True)
+        ]
         if fresh:
-            checkpoint.remove()
-        elif (folder / RESULT).exists() and not checkpoint.path.exists():
-            return Outcome(load_result(folder), folder, reused=True)
-        with blame(f"mixer '{config.mixer.name}'"):
-            result, history = _Run(config, recipe, task, request, checkpoint, observe).execute()
-        save_history(history, folder)
-        save_result(result, folder)
-        checkpoint.remove()
-    return Outcome(result, folder, reused=False)
+            for cell in cells:
+                cell.checkpoint.remove()
+        left = [cell for cell in cells if fresh or not cell.finished]
+        if left:
+            with blame(f"mixer '{configs[0].mixer.name}'"):
+                trained = _Batch(left, request, observe, record).execute()
+            for cell, (result, history) in zip(left, trained, strict=True):
+                save_history(history, cell.folder)
+                save_result(result, cell.folder)
+                cell.checkpoint.remove()
+        return [Outcome(load_result(cell.folder), cell.folder, reused=cell not in left) for cell in cells]
 
 
-class _Run:
-    """The state that the stages of one run share."""
+def shape_of(config: RunConfig) -> str:
+    """Equal for runs that can train as one: all but the options of their task is the same, and so are its sizes."""
+    _, task = make_recipe(config)
+    plain = config.model_dump(mode="json", exclude={"task", "unranked"})
+    return fingerprint([plain, config.task.name, task.length, task.vocabulary, task.scored.tolist()])
 
-    def __init__(
-        self,
-        config: RunConfig,
-        recipe: Recipe,
-        task: Task,
-        request: EngineRequest,
-        checkpoint: "_Checkpoint",
-        observe: Observer,
-    ) -> None:
-        self.config, self.recipe, self.task = config, recipe, task
-        self.checkpoint, self.observe = checkpoint, observe
-        self.settings, self.engine_note = choose_engine(recipe, request)
+
+@dataclass(eq=False)
+class _Cell:
+    """One of the runs that train as one."""
+
+    config: RunConfig
+    folder: Path
+    recipe: Recipe
+    task: Task
+    checkpoint: Checkpoint
+    trained_now: int = 0
+    """Member-steps of this process."""
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / RESULT).exists() and not self.checkpoint.path.exists()
+
+
+class _Batch:
+    """The state that the stages of runs that train as one share."""
+
+    def __init__(self, cells: list[_Cell], request: EngineRequest, observe: Observer, record: Record | None) -> None:
+        self.cells, self.observe, self.record = cells, observe, record
+        self.config = cells[0].config
+        self.recipe = join_recipes([cell.recipe for cell in cells])
+        self.settings, self.engine_note = choose_engine(self.recipe, request)
         self.started = time.perf_counter()
-        self.trained_now = 0
 
-    def execute(self) -> tuple[Result, History]:
-        config = self.config
+    def execute(self) -> list[tuple[Result, History]]:
+        config, cells = self.config, range(len(self.cells))
         faults = self._leaks() if config.checked else []
-        budget, chance = config.budget.steps, self.task.chance_loss
-        costs = measure_costs(self.recipe, self.task)
         rates = config.optimiser.learning_rates
-        tuning = self._train("tuning", [Member(s, rate) for rate in rates for s in config.tuning_seeds])
-        tuning_rows = [member_row(t, chance) for t in tuning]
-        rate = choose_learning_rate(tuning_rows, budget)
-        scored = self._train("scoring", [Member(seed, rate) for seed in config.scoring_seeds])
-        rows = [member_row(t, chance) for t in scored]
-        result = Result(
+        tuned = self._train("tuning", [Member(s, r, c) for c in cells for r in rates for s in config.tuning_seeds])
+        tuning = [self._rows(trajectories, cell) for trajectories, cell in zip(tuned, self.cells, strict=True)]
+        chosen = [choose_learning_rate(rows, config.budget.steps) if rows else rates[0] for rows in tuning]
+        scored = self._train("scoring", [Member(s, chosen[c], c) for c in cells for s in config.scoring_seeds])
+        return [
+            (self._result(cell, faults, rate, rows, trajectories), History.of(trajectories))
+            for cell, rate, rows, trajectories in zip(self.cells, chosen, tuning, scored, strict=True)
+        ]
+
+    def _result(
+        self,
+        cell: _Cell,
+        faults: list[str],
+        rate: float,
+        tuning: list[MemberRow],
+        scored: list[Trajectory],
+    ) -> Result:
+        rows = self._rows(scored, cell)
+        return Result(
             schema_version=1,
-            identity=config.identity,
-            config=config,
-            unranked=config.unranked + faults,
-            chance_loss=chance,
-            costs=costs,
+            identity=cell.config.identity,
+            config=cell.config,
+            unranked=cell.config.unranked + faults,
+            chance_loss=cell.task.chance_loss,
+            costs=measure_costs(cell.recipe, cell.task),
             learning_rate=rate,
-            tuning=tuning_rows,
+            tuning=tuning,
             members=rows,
-            summary=summarise(rows, budget),
+            summary=summarise(rows, cell.config.budget.steps),
             environment=describe_environment(self.settings, self.engine_note),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=round(self._seconds(), 3),
+            seconds=round(self._seconds(cell), 3),
         )
-        return result, History.of(scored)
+
+    def _rows(self, trajectories: list[Trajectory], cell: _Cell) -> list[MemberRow]:
+        return [member_row(trajectory, cell.task.chance_loss) for trajectory in trajectories]
 
     def _leaks(self) -> list[str]:
         """What the leak checks found at this width and length."""
-        subject = Subject(self.recipe.mixer, self.recipe.mixer_options, self.config.backbone.dim, self.task.length)
+        recipe, length = self.recipe, self.cells[0].task.length
+        subject = Subject(recipe.mixer, recipe.mixer_options, self.config.backbone.dim, length)
         findings = conformance(subject, LEAK_CHECKS)
         return [f"check '{f.check}' failed: {f.message}" for f in findings if f.status == "failed"]
 
-    def _train(self, stage: Stage, members: list[Member]) -> list[Trajectory]:
-        ensemble = Ensemble(self.recipe, members, self.settings, self.checkpoint.stages.get(stage))
-        before = sum(t.step for t in ensemble.trajectories.values())
-        trained_earlier = self.trained_now
+    def _train(self, stage: Stage, members: list[Member]) -> list[list[Trajectory]]:
+        """Train members, and give their trajectories by cell."""
+        saved = {
+            i: cell.checkpoint.stages[stage] for i, cell in enumerate(self.cells) if stage in cell.checkpoint.stages
+        }
+        ensemble = Ensemble(self.recipe, members, self.settings, saved)
+        trained_before = [
+            cell.trained_now - steps for cell, steps in zip(self.cells, self._steps(ensemble), strict=True)
+        ]
 
         def observe(ensemble: Ensemble) -> None:
-            trajectories = list(ensemble.trajectories.values())
-            self.trained_now = trained_earlier + sum(t.step for t in trajectories) - before
-            self.observe(self._progress(stage, trajectories))
-            if self.checkpoint.due():
-                self.checkpoint.save(stage, ensemble.state(), self._seconds())
+            for cell, before, steps in zip(self.cells, trained_before, self._steps(ensemble), strict=True):
+                cell.trained_now = before + steps
+            self.observe(self._progress(stage, list(ensemble.trajectories.values())))
+            if self.cells[0].checkpoint.due():
+                self._save(stage, ensemble)
 
         try:
-            trajectories = ensemble.train(observe)
+            trajectories = ensemble.train(observe, self.record if stage == "scoring" else None)
         except torch.OutOfMemoryError as error:
             raise DeviceError(
                 f"{self.settings.device} ran out of memory with engine {self.settings.engine}; try --engine loop"
             ) from error
         finally:
             # Ctrl-C, a full disk and the end of a stage alike: nothing that was trained is lost.
-            self.checkpoint.save(stage, ensemble.state(), self._seconds())
-        return trajectories
+            self._save(stage, ensemble)
+        return [[t for t in trajectories if t.member.cell == cell] for cell in range(len(self.cells))]
+
+    def _save(self, stage: Stage, ensemble: Ensemble) -> None:
+        for number, cell in enumerate(self.cells):
+            cell.checkpoint.save(stage, ensemble.state(number), self._seconds(cell))
+
+    def _steps(self, ensemble: Ensemble) -> list[int]:
+        """Steps that the members of each cell have come."""
+        steps = [0] * len(self.cells)
+        for member, trajectory in ensemble.trajectories.items():
+            steps[member.cell] += trajectory.step
+        return steps
 
     def _progress(self, stage: Stage, trajectories: list[Trajectory]) -> Progress:
-        left = sum(t.budget - t.step for t in trajectories if t.status == "training")
-        if stage == "tuning":
-            left += len(self.config.scoring_seeds) * self.config.budget.steps
-        speed = self.trained_now / max(1e-9, time.perf_counter() - self.started)
-        return Progress(
-            self.config, stage, trajectories, self.task.chance_loss, speed, left / speed if speed else 0.0
+        scoring = len(self.cells) * len(self.config.scoring_seeds) * self.config.budget.steps
+        return progress_of(
+            self.config,
+            stage,
+            trajectories,
+            self.cells[0].task.chance_loss,
+            trained=sum(cell.trained_now for cell in self.cells),
+            seconds=time.perf_counter() - self.started,
+            to_come=scoring if stage == "tuning" else 0,
+            cells=len(self.cells),
         )
 
-    def _seconds(self) -> float:
-        return self.checkpoint.seconds + time.perf_counter() - self.started
-
-
-class _Checkpoint:
-    """What an unfinished run has come to: one file, replaced as a whole.
-
-    A file that cannot be read, or that another run wrote, counts as none: training begins again.
-    """
-
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path = path
-        self.identity = identity
-        self.saved = time.monotonic()
-        self.stages: dict[str, Any] = {}
-        self.seconds = 0.0
-        """Wall time of earlier processes."""
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                stored = torch.load(path, weights_only=True)
-        except Exception:  # rubbish makes the unpickler raise, and warn of, whatever its bytes happen to mean
-            return
-        if isinstance(stored, dict) and stored.get("identity") == identity:
-            self.stages, self.seconds = stored["stages"], stored["seconds"]
-
-    def due(self) -> bool:
-        return time.monotonic() - self.saved >= _CHECKPOINT_SECONDS
-
-    def save(self, stage: Stage, state: dict[str, Any], seconds: float) -> None:
-        self.stages[stage] = state
-        stored = {"identity": self.identity, "stages": self.stages, "seconds": seconds}
-        write_atomically(self.path, lambda file: torch.save(stored, file))
-        self.saved = time.monotonic()
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.stages, self.seconds = {}, 0.0
+    def _seconds(self, cell: _Cell) -> float:
+        """Wall time of a cell: of runs that train as one, each has the share of its steps."""
+        trained = sum(cell.trained_now for cell in self.cells)
+        share = cell.trained_now / trained if trained else 1 / len(self.cells)
+        return cell.checkpoint.seconds + share * (time.perf_counter() - self.started)
 
 
 def choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSettings, str | None]:
@@ -232,5 +274,5 @@ def choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSetting
     if wanted == "auto":
         wanted = "vmap" if request.device.type == "cuda" else "loop"
     note = why_not_vmap(recipe, request.device) if wanted == "vmap" else None
-    settings = EngineSettings("loop" if note else wanted, request.device, request.compiled)
+    settings = EngineSettings("loop" if note else wanted, request.device, request.compiled, request.cores)
     return settings, f"vmap cannot train this mixer: {note}" if note else None

@@ -18,6 +18,8 @@ class Member:
 
     seed: int
     learning_rate: float
+    cell: int = 0
+    """Which of the runs that train as one it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class Trajectory:
         }
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> "Trajectory":
+    def from_plain(cls, data: dict[str, Any], cell: int = 0) -> "Trajectory":
         """Read what `to_plain` wrote."""
         evaluations = [Evaluation(*fields) for fields in data["evaluations"]]
-        member = Member(data["seed"], data["learning_rate"])
+        member = Member(data["seed"], data["learning_rate"], cell)
         return cls(member, data["budget"], evaluations, data["seconds"])

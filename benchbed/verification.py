@@ -13,9 +13,10 @@ from benchbed.ensemble import Ensemble
 from benchbed.entries import Entry, Verification, save_entry
 from benchbed.environment import device_name
 from benchbed.errors import EntryError, OptionError
+from benchbed.progress import Progress, progress_of
 from benchbed.recipe import make_recipe
 from benchbed.registry import find
-from benchbed.run import EngineRequest, Progress, choose_engine
+from benchbed.run import EngineRequest, choose_engine
 from benchbed.trajectory import Member
 
 __all__ = ["FRESH", "choose_seeds", "judge", "mark", "train_again"]
@@ -60,9 +61,8 @@ def train_again(
 
     def report(ensemble: Ensemble) -> None:
         trajectories = list(ensemble.trajectories.values())
-        speed = sum(t.step for t in trajectories) / max(1e-9, time.perf_counter() - started)
-        left = sum(t.budget - t.step for t in trajectories if t.status == "training")
-        observe(Progress(config, "scoring", trajectories, task.chance_loss, speed, left / speed if speed else 0.0))
+        trained, seconds = sum(t.step for t in trajectories), time.perf_counter() - started
+        observe(progress_of(config, "scoring", trajectories, task.chance_loss, trained=trained, seconds=seconds))
 
     ensemble = Ensemble(recipe, members, settings)
     trained = {t.member.seed: t.steps_to_solve for t in ensemble.train(report)}

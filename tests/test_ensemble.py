@@ -140,7 +140,7 @@ def test_going_on_from_any_evaluation_gives_the_same_curves(configure, engine):
     states = []
     whole = Ensemble(recipe, who, settings).train(lambda e: states.append(e.state()))
     for state in states:
-        resumed = Ensemble(recipe, who, settings, saved=state).train(lambda _: None)
+        resumed = Ensemble(recipe, who, settings, saved={0: state}).train(lambda _: None)
         assert curves(resumed) == curves(whole)
 
 

@@ -49,6 +49,8 @@ ORDER = [
     "pairs",
     "submission",
     "environment",
+    "progress",
+    "checkpoint",
     "run",
     "verification",
     "plots",

@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
+from benchbed.progress import Progress
 from benchbed.render import Reporter, comparison_table
-from benchbed.run import Progress
 from benchbed.trajectory import Evaluation, Member, Trajectory
 
 
@@ -17,7 +17,7 @@ def progress(configure):
         return found
 
     members = [member(0, [True, True]), member(1, [False, False]), member(2, [False], finite=False)]
-    return Progress(configure(), "scoring", members, 0.693, 123.0, 95.0)
+    return Progress(configure(), 1, "scoring", members, 0.693, 123.0, 95.0)
 
 
 def test_a_terminal_shows_which_seeds_solved_and_the_time_left(progress):

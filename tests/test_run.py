@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.errors import BusyError, PluginError, ResultError
+from benchbed.checkpoint import CHECKPOINT
+from benchbed.errors import BusyError, OptionError, PluginError, ResultError
+from benchbed.recipe import make_recipe
 from benchbed.results import RESULT, load_history, load_result, run_folder
-from benchbed.run import CHECKPOINT, EngineRequest, execute
+from benchbed.run import EngineRequest, execute, execute_together, shape_of
 from benchbed.storage import exclusive
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))
@@ -255,3 +257,94 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(tiny_path, tmp_path):
     assert "give the same command again" in full.stderr
     assert full.stderr.count("\n") == 1
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_runs_that_train_as_one_give_what_each_gives_alone(configure, tmp_path):
+    cells = [configure(task_options={"sparsity": s}, seeds=2) for s in ("1", "2", "3")]
+    assert len({shape_of(config) for config in cells}) == 1
+    alone = [run(config, tmp_path / "alone" / config.identity).result for config in cells]
+    folders = [tmp_path / "together" / config.identity for config in cells]
+    stages = []
+    outcomes = execute_together(cells, folders, REQUEST, lambda p: stages.append((p.stage, len(p.trajectories))))
+    assert set(stages) == {("tuning", 12), ("scoring", 6)}
+    for outcome, single in zip(outcomes, alone, strict=True):
+        assert without_timing(outcome.result.model_dump()) == without_timing(single.model_dump())
+
+
+def test_runs_that_train_as_one_go_on_where_they_were_stopped_in_other_company(configure, tmp_path):
+    cells = [configure(task_options={"sparsity": s}, seeds=2) for s in ("1", "2", "3")]
+    folders = [tmp_path / config.identity for config in cells]
+    alone = [run(config, tmp_path / "alone" / config.identity).result for config in cells]
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        if progress.stage == "scoring" and len(seen) % 7 == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute_together(cells[:2], folders[:2], REQUEST, stop)
+    assert not (folders[0] / RESULT).exists()
+    run(cells[0], folders[0])
+    trained = []
+    outcomes = execute_together(cells, folders, REQUEST, trained.append)
+    assert [outcome.reused for outcome in outcomes] == [True, False, False]
+    assert {p.cells for p in trained} == {2}
+    for outcome, single in zip(outcomes, alone, strict=True):
+        assert without_timing(outcome.result.model_dump()) == without_timing(single.model_dump())
+
+
+def test_runs_of_other_shapes_cannot_train_as_one(configure):
+    first = shape_of(configure())
+    assert first == shape_of(configure(task_options={"sparsity": "2"}))
+    assert first != shape_of(configure(task_options={"state_size": "5"}))
+    assert first != shape_of(configure(backbone={"dim": "8"}))
+    assert first != shape_of(configure("mlp_mixer"))
+    assert first != shape_of(configure(learning_rate=0.5))
+
+
+def test_a_fixed_learning_rate_is_trained_without_tuning_and_unranked(configure, tmp_path):
+    result = run(configure(learning_rate=0.01, max_steps=20), tmp_path).result
+    assert result.tuning == []
+    assert {row.learning_rate for row in result.members} == {0.01}
+    assert "--learning-rate 0.01 instead of tuning" in result.unranked
+
+
+def test_every_evaluation_is_recorded_with_its_weights(configure, tmp_path):
+    recorded = []
+    outcome = run(
+        configure(learning_rate=0.01, max_steps=40),
+        tmp_path,
+        record=lambda member, evaluation, weights: recorded.append((member.seed, evaluation.step, weights.clone())),
+    )
+    assert sorted((seed, step) for seed, step, _ in recorded) == [
+        (row.seed, step) for row in outcome.result.members for step in range(10, row.trained_steps + 1, 10)
+    ]
+    by_seed = [weights for seed, _, weights in recorded if seed == 0]
+    assert not torch.equal(by_seed[0], by_seed[1])
+
+
+def test_a_bias_towards_the_parents_is_another_run_and_changes_what_is_learned(configure, tmp_path):
+    plain, biased = configure(learning_rate=0.01), configure(learning_rate=0.01, score_bias=4.0)
+    assert "score_bias" not in plain.model_dump()
+    assert biased.model_dump()["score_bias"] == 4.0
+    assert plain.identity != biased.identity
+    first, second = (run(config, tmp_path / config.identity).result for config in (plain, biased))
+    assert second.summary.mean_steps < first.summary.mean_steps
+    assert second == load_result(tmp_path / biased.identity)
+    recipe, task = make_recipe(biased)
+    bias = recipe.make_model(0, task).blocks[0].mixer.score_bias
+    predicted_from = task.parents.roll(-1, dims=0)
+    assert torch.equal(bias.tril(), 4.0 * predicted_from.float())
+
+
+@pytest.mark.parametrize(
+    ("mixer", "task", "message"),
+    [
+        ("mlp_mixer", "linear_map", "expected a mixer whose scores take a bias .* found MlpMixer"),
+        ("multi_head_attention", "induction", "expected a task whose parents are fixed, found Induction"),
+    ],
+)
+def test_a_bias_that_cannot_be_given_is_refused(configure, tmp_path, mixer, task, message):
+    with pytest.raises(OptionError, match=message):
+        run(configure(mixer, task, score_bias=1.0, max_steps=20), tmp_path)
