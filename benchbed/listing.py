@@ -59,7 +59,7 @@ def list_tracks() -> list[dict[str, Any]]:
             {
                 "name": track.name,
                 "version": track.version,
-                "levels": ", ".join(track.level_names),
+                "levels": track.level_names,
                 "steps": track.budget.steps,
                 "seeds": track.seeds.scoring,
                 "description": track.description,

@@ -158,12 +158,12 @@ def print_finding(console: Console, finding: "Finding") -> None:
 
 
 def listing_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Rows of text under their keys."""
+    """Rows of text under their keys; a list takes a line an item."""
     table = Table(box=None, pad_edge=False)
-    for position, key in enumerate(rows[0] if rows else []):
-        table.add_column(key, no_wrap=position == 0, overflow="fold")
+    for position, (key, value) in enumerate(rows[0].items() if rows else []):
+        table.add_column(key, no_wrap=position == 0 or isinstance(value, list), overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*("\n".join(value) if isinstance(value, list) else str(value) for value in row.values()))
     return table
 
 

@@ -27,7 +27,7 @@ __all__ = ["TASK_CHECKS", "TaskSubject", "check_task", "conformance_tests", "tas
 _SAMPLES = 16
 _INSTANCES = 8
 """Instances that the statistical checks look at."""
-_ORACLE_SAMPLES = 256
+_ORACLE_SAMPLES = 64
 """Sequences on which a task's own oracle is tried."""
 
 

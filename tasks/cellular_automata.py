@@ -95,24 +95,29 @@ class CellularAutomata:
     def _eliminate(self, tokens: Tensor) -> Tensor:
         """Guess each scored token from the states before it: by the first table of the pool that explains them."""
         states = tokens.view(len(tokens), self.states, self.state_size)
-        fits = torch.ones(len(self.tables), len(tokens), dtype=torch.bool)
+        tables, fits = self.tables, torch.ones(len(self.tables), len(tokens), dtype=torch.bool)
         guesses = []
         for before, after in zip(states[:, :-1].unbind(1), states[:, 1:].unbind(1), strict=True):
-            following = torch.stack([self._next(table.expand(len(before), -1), before) for table in self.tables])
+            applied = tables[:, None].expand(-1, len(before), -1)
+            following = self._next(applied, before.expand(len(tables), -1, -1))  # (N, B, S)
             guesses.append(following[fits.float().argmax(0), torch.arange(len(before))])
             fits &= (following == after).all(-1)
+            # Tables that no sequence can follow need not be applied again; one stays, for sequences that none explains.
+            alive = fits.any(dim=1)
+            alive[0] = True
+            tables, fits = tables[alive], fits[alive]
         return torch.cat(guesses, dim=1)
 
     def _next(self, tables: Tensor, state: Tensor) -> Tensor:
-        """The state after `state: (B, S)`, each by its own of `tables: (B, C^W)`."""
+        """The state after `state: (..., S)`, each by its own of `tables: (..., C^W)`."""
         for _ in range(self.depth):
-            state = tables.gather(1, self._keys(state))
+            state = tables.gather(-1, self._keys(state))
         return state
 
     def _keys(self, state: Tensor) -> Tensor:
-        """Which entry of a table each cell's neighbourhood reads, `(B, S)`."""
+        """Which entry of a table each cell's neighbourhood reads, `(..., S)`."""
         reach = self.window // 2
-        digits = [state.roll(-offset, dims=1) for offset in range(-reach, reach + 1)]
+        digits = [state.roll(-offset, dims=-1) for offset in range(-reach, reach + 1)]
         return sum((digit * self.vocabulary**place for place, digit in enumerate(digits)), torch.zeros_like(state))
 
     def _parents(self) -> Tensor:
