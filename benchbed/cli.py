@@ -4,7 +4,6 @@ torch, timm, scipy and matplotlib are imported inside the commands that need the
 answer at once.
 """
 
-import json
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -13,8 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed import cli_boards
+from benchbed import cli_boards, cli_lab
 from benchbed.errors import BenchbedError, OptionError
+from benchbed.terminal import console, going_on, print_json
 
 __all__ = ["app", "main"]
 
@@ -30,6 +30,7 @@ app.add_typer(cli_boards.leaderboard, name="leaderboard")
 app.add_typer(cli_boards.suite, name="suite")
 app.command()(cli_boards.compare)
 app.command()(cli_boards.schema)
+app.command()(cli_lab.sweep)
 
 _debug = False
 
@@ -108,9 +109,9 @@ def list_(
 
     rows = list_tracks() if what is Listed.tracks else list_plugins("task" if what is Listed.tasks else "mixer")
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _console().print(_render().listing_table(rows))
+        console().print(_render().listing_table(rows))
 
 
 @app.command()
@@ -123,9 +124,9 @@ def plugins(
 
     rows = list_installed(load)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _console().print(_render().listing_table(rows))
+        console().print(_render().listing_table(rows))
     if any(row["status"].startswith("broken") for row in rows):
         raise typer.Exit(1)
 
@@ -172,16 +173,13 @@ def run(
         fresh=fresh,
         checked=check,
     )
-    console = _console(stderr=as_json)
-    try:
-        results = run_job(job, console)
-    except KeyboardInterrupt:
-        print("\nbenchbed: interrupted; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    screen = console(stderr=as_json)
+    with going_on():
+        results = run_job(job, screen)
     if as_json:
-        _print_json([result.model_dump(mode="json") for result in results])
+        print_json([result.model_dump(mode="json") for result in results])
     elif len(results) > 1:
-        console.print(_render().comparison_table(results))
+        screen.print(_render().comparison_table(results))
 
 
 @app.command()
@@ -211,9 +209,9 @@ def check(
     for finding in examination:
         findings.append(finding)
         if not as_json:
-            _render().print_finding(_console(), finding)
+            _render().print_finding(console(), finding)
     if as_json:
-        _print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
     if any(finding.status == "failed" for finding in findings):
         raise typer.Exit(1)
 
@@ -249,9 +247,9 @@ def show(
 
     loaded = load_result(result)
     if as_json:
-        _print_json(loaded.model_dump(mode="json"))
+        print_json(loaded.model_dump(mode="json"))
     else:
-        _console().print(_render().result_table(loaded))
+        console().print(_render().result_table(loaded))
 
 
 @app.command()
@@ -266,16 +264,6 @@ def plot(
     loaded = [(load_result(p), load_history(p if p.is_dir() else p.parent)) for p in results]
     plot_results(loaded, output)
     print(output)
-
-
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, allow_nan=False))
-
-
-def _console(stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr)
 
 
 def _render() -> Any:

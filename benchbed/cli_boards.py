@@ -1,6 +1,5 @@
 """The commands about boards: `benchbed leaderboard ...`, `compare`, `suite` and `schema`."""
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchbed.boards import boards_folder, find_boards, find_entry
+from benchbed.boards import STANDINGS, boards_folder, find_boards, find_entry
+from benchbed.terminal import console, going_on, print_json
 
 __all__ = ["compare", "leaderboard", "schema", "suite"]
 
@@ -83,7 +83,7 @@ def check(
         raise EntryError(f"no such entry or folder: {path}")
     count, problems = audit(boards_folder(boards), path, base)
     if as_json:
-        print(json.dumps([{k: str(v) for k, v in problem._asdict().items()} for problem in problems], indent=2))
+        print_json([{k: str(v) for k, v in problem._asdict().items()} for problem in problems])
     else:
         for problem in problems:
             print(problem, file=sys.stderr)
@@ -140,12 +140,12 @@ def verify(
     path = find_entry(boards_folder(boards), entry, track, level)
     loaded, found = load_entry(path), find_device(device)
     chosen = verification.choose_seeds(loaded, seeds, fresh_seeds)
-    reporter = Reporter(_console(stderr=as_json))
+    reporter = Reporter(console(stderr=as_json))
     with reporter.watching():
         steps = verification.train_again(loaded, chosen, found, reporter.observe)
     outcome = verification.judge(loaded, chosen, steps, found, by)
     if as_json:
-        print(json.dumps({**outcome.model_dump(mode="json"), "steps": steps}, indent=2))
+        print_json({**outcome.model_dump(mode="json"), "steps": steps})
     else:
         print(f"published: {' '.join(map(str, loaded.steps))} (seeds {_span(loaded.result.config.scoring_seeds)})")
         print(f"again:     {' '.join(map(str, steps))} (seeds {_span(chosen)})")
@@ -188,9 +188,7 @@ def render(
     from benchbed.standings import write_standings
 
     folder = boards_folder(boards)
-    stale = [
-        board / "board.json" for board in find_boards(folder, None, None) if write_standings(board, write=not dry)
-    ]
+    stale = [board / STANDINGS for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
     if document.is_file() and fill_document(document, folder, write=not dry):
         stale.append(document)
     for path in stale:
@@ -217,11 +215,8 @@ def run_suite(
     from benchbed.suite import missing_cells, run_cells
 
     cells = missing_cells(boards_folder(boards), track, _split(mixers), _split(levels))
-    try:
-        failures = run_cells(cells, track, out, device, _console())
-    except KeyboardInterrupt:
-        print("\nbenchbed: interrupted; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with going_on():
+        failures = run_cells(cells, track, out, device, console())
     if failures:
         raise typer.Exit(1)
 
@@ -240,11 +235,11 @@ def compare(
 
     pair = load_pair(boards_folder(boards), (first, second), track, level)
     if as_json:
-        print(json.dumps(pair.plain(), indent=2))
+        print_json(pair.plain())
         return
-    console = _console()
-    console.print(pair_table(pair.names, pair.results, pair.costs))
-    console.print(verdict(pair.names, pair.ratio, pair.interval, pair.p, pair.adjusted), highlight=False)
+    screen = console()
+    screen.print(pair_table(pair.names, pair.results, pair.costs))
+    screen.print(verdict(pair.names, pair.ratio, pair.interval, pair.p, pair.adjusted), highlight=False)
 
 
 def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Document.entry) -> None:
@@ -254,7 +249,7 @@ def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Docum
     from benchbed.tracks import Track as TrackFile
 
     models = {Document.entry: Entry, Document.result: Result, Document.track: TrackFile}
-    print(json.dumps(models[what].model_json_schema(), indent=2))
+    print_json(models[what].model_json_schema())
 
 
 def _split(names: str | None) -> list[str] | None:
@@ -263,9 +258,3 @@ def _split(names: str | None) -> list[str] | None:
 
 def _span(seeds: list[int]) -> str:
     return f"{seeds[0]} to {seeds[-1]}"
-
-
-def _console(stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr)

@@ -11,7 +11,7 @@ from benchbed.environment import find_device
 from benchbed.errors import OptionError
 from benchbed.options import parse_assignments
 from benchbed.recipe import make_recipe
-from benchbed.render import Reporter, result_table
+from benchbed.render import Reporter, result_table, say
 from benchbed.results import Result, run_folder
 from benchbed.run import EngineRequest, execute
 from benchbed.tracks import load_track, track_names
@@ -48,7 +48,7 @@ def run_job(job: Job, console: Console) -> list[Result]:
     track_name = job.track or ("standard" if device.type == "cuda" else "lite")
     if job.track is None:
         reason = "CUDA is present" if device.type == "cuda" else f"the device is {device.type}, not CUDA"
-        _say(console, f"track {track_name}, because {reason}; choose another with --track")
+        say(console, f"track {track_name}, because {reason}; choose another with --track")
     if len(set(job.mixers)) < len(job.mixers):
         raise OptionError(f"--mixer: expected different mixers, found {', '.join(job.mixers)}")
     track = load_track(track_name)
@@ -76,16 +76,12 @@ def run_job(job: Job, console: Console) -> list[Result]:
 def _run_one(config: RunConfig, job: Job, request: EngineRequest, console: Console) -> Result:
     folder = run_folder(job.out, config)
     if config.unranked:
-        _say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
+        say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
     reporter = Reporter(console)
     with reporter.watching():
         outcome = execute(config, folder, request, reporter.observe, fresh=job.fresh)
     if outcome.reused:
-        _say(console, f"finished before, on {outcome.result.finished}; --fresh trains it again")
+        say(console, f"finished before, on {outcome.result.finished}; --fresh trains it again")
     console.print(result_table(outcome.result))
-    _say(console, f"written to {outcome.folder}")
+    say(console, f"written to {outcome.folder}")
     return outcome.result
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, soft_wrap=True, highlight=False, markup=False)

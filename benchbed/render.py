@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchbed.progress import Progress
     from benchbed.results import Result
 
-__all__ = ["Reporter", "comparison_table", "listing_table", "print_finding", "result_table"]
+__all__ = ["Reporter", "comparison_table", "listing_table", "print_finding", "result_table", "say"]
 
 _LOG_SECONDS = 5.0
 _MARKS = {
@@ -155,6 +155,11 @@ def print_finding(console: Console, finding: "Finding") -> None:
     if finding.message:
         line.append(f": {finding.message}", style="default")
     console.print(line, soft_wrap=True)
+
+
+def say(console: Console, line: str) -> None:
+    """One line as it is: not wrapped, not coloured, brackets and all."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def listing_table(rows: Sequence[dict[str, Any]]) -> Table:

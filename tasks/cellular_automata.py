@@ -102,7 +102,7 @@ class CellularAutomata:
             following = self._next(applied, before.expand(len(tables), -1, -1))  # (N, B, S)
             guesses.append(following[fits.float().argmax(0), torch.arange(len(before))])
             fits &= (following == after).all(-1)
-            # Tables that no sequence can follow need not be applied again; one stays, for sequences that none explains.
+            # Tables that explain no sequence any more are dropped; one stays, for sequences that none explains.
             alive = fits.any(dim=1)
             alive[0] = True
             tables, fits = tables[alive], fits[alive]

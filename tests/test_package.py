@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Who may import whom inside the engine: each module, and the ones below it.
 ORDER = [
     "errors",
+    "terminal",
     "contracts",
     "git",
     "storage",
@@ -59,11 +60,17 @@ ORDER = [
     "board_figures",
     "site",
     "render",
+    "grid",
+    "sweep",
+    "ray_backend",
+    "sweep_figures",
+    "sweep_job",
     "listing",
     "scaffold",
     "job",
     "suite",
     "cli_boards",
+    "cli_lab",
     "cli",
     "__main__",
 ]
@@ -110,7 +117,7 @@ def test_only_render_and_its_callers_know_rich():
         )
     }
     # The others name the Console that they pass on.
-    assert users == {"render", "board_tables", "cli", "cli_boards", "job", "suite"}
+    assert users == {"render", "board_tables", "terminal", "job", "suite", "sweep_job"}
 
 
 def test_no_file_is_long():

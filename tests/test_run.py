@@ -333,9 +333,9 @@ def test_a_bias_towards_the_parents_is_another_run_and_changes_what_is_learned(c
     assert second.summary.mean_steps < first.summary.mean_steps
     assert second == load_result(tmp_path / biased.identity)
     recipe, task = make_recipe(biased)
-    bias = recipe.make_model(0, task).blocks[0].mixer.score_bias
-    predicted_from = task.parents.roll(-1, dims=0)
-    assert torch.equal(bias.tril(), 4.0 * predicted_from.float())
+    bias = recipe.make_model(0, task).get_buffer("blocks.0.mixer.score_bias")
+    assert task.parents is not None
+    assert torch.equal(bias.tril(), 4.0 * task.parents.roll(-1, dims=0).float())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+"""Sweeps: the grid, cells that cannot be or that fail, going on after a kill, tables and pictures."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from benchbed.errors import OptionError
+from benchbed.grid import Axis, combine, parse_axes
+from benchbed.results import load_result
+from benchbed.run import EngineRequest
+from benchbed.sweep import Sweep, batches, plan_cells, train
+from benchbed.sweep_job import run_sweep_job
+
+REQUEST = EngineRequest("auto", torch.device("cpu"))
+
+
+def test_an_axis_is_values_a_range_or_options_that_change_together():
+    assert parse_axes(["task.sparsity=1..3"]) == [Axis(("task.sparsity",), [("1",), ("2",), ("3",)])]
+    assert parse_axes(["task.a=8,16", "mixer.b=x"]) == [
+        Axis(("task.a",), [("8",), ("16",)]),
+        Axis(("mixer.b",), [("x",)]),
+    ]
+    tied = parse_axes(["mixer.heads,backbone.dim=1:8,2:16"])
+    assert combine([*tied, *parse_axes(["task.sparsity=1,2"])]) == [
+        {"mixer.heads": "1", "backbone.dim": "8", "task.sparsity": "1"},
+        {"mixer.heads": "1", "backbone.dim": "8", "task.sparsity": "2"},
+        {"mixer.heads": "2", "backbone.dim": "16", "task.sparsity": "1"},
+        {"mixer.heads": "2", "backbone.dim": "16", "task.sparsity": "2"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sparsity=1", "expected OWNER.OPTION=VALUES with an owner of task, mixer, backbone"),
+        ("tasks.sparsity=1", "did you mean 'task'"),
+        ("task.sparsity", "expected OWNER.OPTION=VALUES"),
+        ("task.sparsity=", "expected 1 values joined by ':'"),
+        ("task.sparsity=3..1", "from low to high"),
+        ("task.sparsity=1,1", "expected different values"),
+        ("task.sparsity,mixer.heads=1,2", "expected 2 values joined by ':' for each point"),
+    ],
+)
+def test_a_malformed_axis_is_told(text, message):
+    with pytest.raises(OptionError, match=message):
+        parse_axes([text])
+
+
+def test_an_option_stands_on_one_axis():
+    with pytest.raises(OptionError, match=r"'task\.sparsity' was given twice"):
+        parse_axes(["task.sparsity=1", "task.sparsity=2"])
+
+
+@pytest.fixture
+def sweep(tiny_path):
+    """A sweep on the tiny track."""
+
+    def make(*grid, mixers=("multi_head_attention",), **changes):
+        settings = {"seeds": 2, "max_steps": 40, "learning_rate": 0.01, "checked": False}
+        return Sweep(mixers, "linear_map", str(tiny_path), grid, **(settings | changes))
+
+    return make
+
+
+def quiet():
+    return Console(quiet=True)
+
+
+def table(out):
+    with (out / "sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_sweep_has_a_row_a_seed_and_says_which_cells_cannot_be(sweep, tmp_path):
+    cells = run_sweep_job(sweep("task.state_size=3,4", "task.sparsity=1..4"), tmp_path, "cpu", "local", quiet())
+    assert [cell.status for cell in cells].count("impossible") == 3
+    rows = table(tmp_path)
+    assert len(rows) == 5 * 2 + 3
+    finished = [row for row in rows if row["cell"] == "finished"]
+    assert {(row["task.state_size"], row["task.sparsity"], row["seed"]) for row in finished} == {
+        (size, ones, seed) for size in "34" for ones in "123" if int(ones) < int(size) for seed in "01"
+    }
+    impossible = next(row for row in rows if (row["task.state_size"], row["task.sparsity"]) == ("3", "4"))
+    assert "expected sparsity <= state_size" in impossible["problem"]
+    document = yaml.safe_load((tmp_path / "sweep.yaml").read_text())
+    assert document["sweep"]["grid"] == ["task.state_size=3,4", "task.sparsity=1..4"]
+    for plain, cell in zip(document["cells"], cells, strict=True):
+        assert plain["status"] == cell.status
+        if cell.result:
+            assert load_result(tmp_path / plain["run"]) == cell.result
+            assert plain["solved"] == cell.result.summary.solved
+    for name in ("heatmap.png", "density.png", "plateau.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_cells_of_one_shape_train_as_one_and_as_they_would_alone(sweep, tmp_path):
+    asked = sweep("task.state_size=3,4", "task.sparsity=1,2")
+    cells = plan_cells(asked, "cpu", tmp_path)
+    assert [len(batch) for batch in batches(cells)] == [2, 2]
+    for batch in batches(cells):
+        train(batch, REQUEST, lambda _: None)
+    assert batches(cells) == []
+    again = plan_cells(asked, "cpu", tmp_path / "alone")
+    for cell in again:
+        train([cell], REQUEST, lambda _: None)
+
+    def numbers(cell):
+        return [row.model_dump(exclude={"seconds"}) for row in cell.result.members]
+
+    assert [numbers(cell) for cell in cells] == [numbers(cell) for cell in again]
+
+
+def test_a_cell_that_fails_costs_no_other(sweep, planted, tmp_path, monkeypatch):
+    asked = sweep("task.sparsity=1..3", mixers=("planted:wrong_shape", "mlp_mixer"))
+    import benchbed.sweep as module
+
+    real = module.execute_together
+
+    def sometimes(configs, *rest):
+        if any(config.task.options["sparsity"] == 2 for config in configs):
+            raise ZeroDivisionError("a bug in the task")
+        return real(configs, *rest)
+
+    monkeypatch.setattr(module, "execute_together", sometimes)
+    cells = run_sweep_job(asked, tmp_path, "cpu", "local", quiet())
+    assert [cell.status for cell in cells] == ["impossible"] * 3 + ["finished", "failed", "finished"]
+    assert "mixer WrongShape: expected an output of shape" in str(cells[0].problem)
+    assert cells[4].problem == "ZeroDivisionError: a bug in the task"
+    monkeypatch.setattr(module, "execute_together", real)
+    again = run_sweep_job(asked, tmp_path, "cpu", "local", quiet())
+    assert [cell.status for cell in again[3:]] == ["finished"] * 3
+
+
+def test_a_misspelled_option_is_an_error_and_no_table_of_impossible_cells(sweep, tmp_path):
+    with pytest.raises(OptionError, match="unknown option 'spasity'; did you mean 'sparsity'"):
+        run_sweep_job(sweep("task.spasity=1,2"), tmp_path, "cpu", "local", quiet())
+    assert not (tmp_path / "sweep.csv").exists()
+
+
+def test_one_axis_is_drawn_as_curves_and_sizes_of_the_backbone_can_be_swept(sweep, tmp_path):
+    cells = run_sweep_job(
+        sweep("mixer.heads,backbone.dim,backbone.mlp_dim=1:8:16,2:16:32"), tmp_path, "cpu", "local", quiet()
+    )
+    assert [cell.values["backbone.dim"] for cell in cells] == [8, 16]
+    small, large = (cell.result for cell in cells)
+    assert small is not None
+    assert large is not None
+    assert small.costs.parameters < large.costs.parameters
+    assert (tmp_path / "curves.png").exists()
+    assert "backbone changed: dim=8, mlp_dim=16" in small.unranked
+
+
+def command(out, tiny_path, *more):
+    return [
+        *("-m", "benchbed", "sweep", "-m", "mlp_mixer", "-t", "linear_map", "--track", tiny_path, "--no-check"),
+        *("-g", "task.sparsity=1..3", "-g", "task.state_size=4,5,6", "--seeds", "2", "--learning-rate", "0.01"),
+        *("--out", out, *more),
+    ]
+
+
+def rows_without_time(out):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in table(out)]
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_and_ends_in_the_same_table(tiny_path, tmp_path, command_line):
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command(killed, tiny_path))], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    limit = time.monotonic() + 120
+    while not list(killed.rglob("result.yaml")) and time.monotonic() < limit:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path: path.read_bytes() for path in killed.rglob("result.yaml")}
+    assert 0 < len(finished) < 9
+    assert command_line(*command(killed, tiny_path)[2:])[0] == 0
+    assert command_line(*command(tmp_path / "whole", tiny_path)[2:])[0] == 0
+    assert rows_without_time(killed) == rows_without_time(tmp_path / "whole")
+    assert all(path.read_bytes() == content for path, content in finished.items())
+
+
+@pytest.mark.slow
+def test_ray_with_two_workers_of_which_one_is_killed_gives_the_same_table(tiny_path, tmp_path, command_line):
+    pytest.importorskip("ray")
+    spread = tmp_path / "spread"
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command(spread, tiny_path, "--backend", "ray"))],
+        start_new_session=True,
+        env=os.environ | {"RAY_OVERRIDE_RESOURCES": '{"CPU": 2}'},
+        stdout=subprocess.DEVNULL,
+    )
+    limit, killed = time.monotonic() + 240, None
+    while killed is None and process.poll() is None and time.monotonic() < limit:
+        killed = kill_a_worker_at_work()
+        time.sleep(0.02)
+    assert killed is not None
+    assert process.wait(300) == 0
+    assert command_line(*command(tmp_path / "here", tiny_path)[2:])[0] == 0
+    assert rows_without_time(spread) == rows_without_time(tmp_path / "here")
+    assert not list(spread.rglob("checkpoint.pt"))
+
+
+def kill_a_worker_at_work():
+    """Kill one Ray worker that trains a cell; its process is named after the function."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
+        if "ray::_train" in line:
+            number = int(line.split()[0])
+            os.kill(number, signal.SIGKILL)
+            return number
+    return None
+
+
+def test_without_ray_the_backend_says_how_to_get_it(sweep, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(OptionError, match=r'pip install "benchbed\[ray\]"'):
+        run_sweep_job(sweep("task.sparsity=1,2"), tmp_path, "cpu", "ray", quiet())
