@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from benchbed.entries import Entry, digest, read_entry
-from benchbed.entry_checks import Finding, check_entry, short
+from benchbed.entries import Entry, current_entries, digest, read_entry
+from benchbed.entry_checks import Finding, check_entry, check_sources, short
 from benchbed.errors import EntryError
 from benchbed.publication import published_files
 from benchbed.storage import YamlError
@@ -129,7 +129,7 @@ def _changes(published: Any, found: Any, place: str = "", *, sealed: bool) -> It
 
 
 def _across(entries: dict[Path, Entry]) -> Iterator[tuple[Path, Finding]]:
-    """No run stands on a board twice, and what is superseded exists."""
+    """No run stands on a board twice, what is superseded exists, and what counts was scored with today's source."""
     first: dict[str, Path] = {}
     for path, entry in entries.items():
         identity = entry.result.identity
@@ -139,3 +139,9 @@ def _across(entries: dict[Path, Entry]) -> Iterator[tuple[Path, Finding]]:
         older = entry.provenance.supersedes
         if older is not None and path.with_name(f"{older}.yaml") not in entries:
             yield path, ("provenance.supersedes", f"an entry beside {path.name}", older)
+    for folder in {path.parent for path in entries}:
+        board = {path: entry for path, entry in entries.items() if path.parent == folder}
+        counting = current_entries(list(board.values()))
+        for path, entry in board.items():
+            if entry in counting:
+                yield from ((path, finding) for finding in check_sources(entry))

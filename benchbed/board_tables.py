@@ -99,7 +99,7 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
             break
         del columns[name]
     else:
-        columns["mixer"] = [Text(row["entry"]) for row in rows]
+        columns["mixer"] = [Text(row["name"]) for row in rows]
     ratio = f"; ratio to {board['baseline']}" if board["baseline"] else ""
     title = f"{board['level']}, track {board['track']}, budget {board['budget']:,} steps{ratio}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
@@ -115,7 +115,7 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
 def separation(board: dict[str, Any]) -> str:
     """What the ranks of a board say, and nothing more."""
     ranked = [row for row in board["rows"] if row["rank"]]
-    best = [row["entry"] for row in ranked if row["rank"] == 1]
+    best = [row["name"] for row in ranked if row["rank"] == 1]
     if len(ranked) < 2:
         return "One entry alone has no rank to speak of."
     first = " and ".join(filter(None, [", ".join(best[:-1]), best[-1]]))
@@ -171,7 +171,7 @@ _CAPTION = (
 
 
 def _mixer(row: dict[str, Any]) -> Text:
-    name = Text(row["entry"])
+    name = Text(row["name"])
     shown = " ".join(f"{key}={value}" for key, value in row["options"].items())
     return name.append(f" {shown}", style="dim") if shown else name
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from benchbed.errors import EntryError
 
-__all__ = ["STANDINGS", "boards_folder", "entry_files", "find_boards", "find_entry", "stamp"]
+__all__ = ["STANDINGS", "boards_folder", "entry_files", "find_boards", "stamp"]
 
 STANDINGS = "board.json"
 """The file beside a board's entries that holds their standings."""
+_FORM = b"2"
+"""Another one whenever standings have other fields, so that older files of them are not read."""
 
 
 def boards_folder(given: Path | None = None) -> Path:
@@ -59,30 +61,9 @@ def entry_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.yaml"))
 
 
-def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:
-    """An entry file, by path or by its name on a board.
-
-    Raises:
-        EntryError: there is none, or several boards have one.
-    """
-    path = Path(name)
-    if path.suffix == ".yaml":
-        if not path.is_file():
-            raise EntryError(f"no entry file {path}")
-        return path
-    found = [folder / f"{name}.yaml" for folder in find_boards(boards, track, level)]
-    found = [path for path in found if path.is_file()]
-    if len(found) != 1:
-        where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
-        raise EntryError(
-            f"entry '{name}': expected it on one board, found it on {where}; give --track, --level or a path"
-        )
-    return found[0]
-
-
 def stamp(folder: Path) -> str:
-    """SHA-256 of the entry files of a board, names and contents."""
-    total = hashlib.sha256()
+    """SHA-256 of the entry files of a board, names and contents, and of the form of the standings."""
+    total = hashlib.sha256(_FORM)
     for path in entry_files(folder):
         # Line endings differ between checkouts of the same file.
         total.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")

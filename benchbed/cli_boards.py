@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchbed.boards import STANDINGS, boards_folder, find_boards, find_entry
+from benchbed.boards import STANDINGS, boards_folder, find_boards
+from benchbed.reading import find_entry
 from benchbed.terminal import console, going_on, print_json
 
 __all__ = ["compare", "leaderboard", "schema", "suite"]

@@ -24,6 +24,7 @@ __all__ = [
     "Entry",
     "Provenance",
     "Verification",
+    "current_entries",
     "digest",
     "entry_folder",
     "load_entry",
@@ -172,3 +173,9 @@ def save_entry(entry: Entry, path: Path) -> None:
     """
     text = dump_yaml(entry.model_dump(mode="json"))
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def current_entries(entries: list[Entry]) -> list[Entry]:
+    """Those of a board's entries that count: neither withdrawn nor superseded."""
+    replaced = {entry.provenance.supersedes for entry in entries if entry.standing != "withdrawn"}
+    return [entry for entry in entries if entry.standing != "withdrawn" and entry.entry not in replaced]

@@ -17,7 +17,7 @@ from benchbed.sources import class_attribute
 from benchbed.tracks import Track, load_track
 from benchbed.trajectory import PLATEAU_END
 
-__all__ = ["Finding", "check_entry", "short"]
+__all__ = ["Finding", "check_entry", "check_sources", "short"]
 
 Finding = tuple[str, object, object]
 """Field, expected, found."""
@@ -33,7 +33,6 @@ def check_entry(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
     """
     yield from _of_the_file(entry, path, boards)
     yield from _of_the_track(entry, boards)
-    yield from _of_the_sources(entry)
     yield from _of_the_rows(entry)
     yield from _of_the_curves(entry)
     yield from _of_the_summary(entry)
@@ -100,7 +99,7 @@ def _tuning(entry: Entry, track: Track) -> Iterator[Finding]:
         yield "result.learning_rate", f"{chosen} (chosen by the tuning rows)", entry.result.learning_rate
 
 
-def _of_the_sources(entry: Entry) -> Iterator[Finding]:
+def check_sources(entry: Entry) -> Iterator[Finding]:
     """Where the source is at hand it must be the one that was scored; it is read and not imported."""
     config = entry.result.config
     references: list[tuple[Kind, MixerReference | TaskReference]] = [("mixer", config.mixer), ("task", config.task)]

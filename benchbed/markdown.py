@@ -25,7 +25,7 @@ def board_markdown(board: dict[str, Any]) -> str:
         shown = " ".join(f"{key}={value}" for key, value in row["options"].items())
         cells = [
             str(row["rank"] or "unranked"),
-            f"`{row['entry']}`" + (f" ({shown})" if shown else ""),
+            f"`{row['name']}`" + (f" ({shown})" if shown else ""),
             f"{row['solved']}/{row['seeds']}",
             _with_interval(row["mean_steps"], row["mean_steps_interval"], ",.0f"),
             ""

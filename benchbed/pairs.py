@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchbed.boards import find_entry
 from benchbed.comparison import permutation_p, ratio_of_means
 from benchbed.entries import load_entry
 from benchbed.errors import ResultError
-from benchbed.reading import read_standings
+from benchbed.reading import find_entry, read_standings
 from benchbed.results import Result, load_result
 from benchbed.standings import training_costs
 

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchbed.boards import STANDINGS, stamp
+from benchbed.boards import STANDINGS, find_boards, stamp
+from benchbed.errors import EntryError
 
-__all__ = ["read_standings"]
+__all__ = ["find_entry", "read_standings"]
 
 
 def read_standings(folder: Path) -> dict[str, Any]:
@@ -28,3 +29,28 @@ def read_standings(folder: Path) -> dict[str, Any]:
     from benchbed.standings import compute_standings
 
     return compute_standings(folder)
+
+
+def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:
+    """An entry file: by path, by the name that its board shows, or by its own name.
+
+    Raises:
+        EntryError: there is none, or several boards have one.
+    """
+    path = Path(name)
+    if path.suffix == ".yaml":
+        if not path.is_file():
+            raise EntryError(f"no entry file {path}")
+        return path
+    found = [
+        folder / f"{shown.get(name, name)}.yaml"
+        for folder in find_boards(boards, track, level)
+        for shown in [{row["name"]: row["entry"] for row in read_standings(folder)["rows"]}]
+    ]
+    found = [path for path in found if path.is_file()]
+    if len(found) != 1:
+        where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
+        raise EntryError(
+            f"entry '{name}': expected it on one board, found it on {where}; give --track, --level or a path"
+        )
+    return found[0]

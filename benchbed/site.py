@@ -10,9 +10,8 @@ from benchbed import __version__
 from benchbed.board_figures import loss_figure, solved_figure
 from benchbed.board_tables import separation
 from benchbed.boards import entry_files, find_boards
-from benchbed.entries import Entry, load_entry
+from benchbed.entries import Entry, current_entries, load_entry
 from benchbed.reading import read_standings
-from benchbed.standings import current_entries
 from benchbed.storage import write_atomically
 
 __all__ = ["write_site"]

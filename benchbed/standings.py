@@ -6,19 +6,13 @@ from typing import Any
 
 from benchbed.boards import STANDINGS, entry_files, stamp
 from benchbed.comparison import rank, ratio_of_means
-from benchbed.entries import Entry, load_entry
+from benchbed.entries import Entry, current_entries, load_entry
 from benchbed.results import Result
 from benchbed.scoring import MINIMUM_SEEDS
 from benchbed.storage import write_atomically
 from benchbed.tracks import load_track
 
-__all__ = ["compute_standings", "current_entries", "training_costs", "write_standings"]
-
-
-def current_entries(entries: list[Entry]) -> list[Entry]:
-    """Those of a board's entries that count: neither withdrawn nor superseded."""
-    replaced = {entry.provenance.supersedes for entry in entries if entry.standing != "withdrawn"}
-    return [entry for entry in entries if entry.standing != "withdrawn" and entry.entry not in replaced]
+__all__ = ["compute_standings", "training_costs", "write_standings"]
 
 
 def compute_standings(folder: Path) -> dict[str, Any]:
@@ -31,7 +25,8 @@ def compute_standings(folder: Path) -> dict[str, Any]:
     boards = {entry.entry: entry for entry in entries}
     ranks, pairs = rank({name: entry.steps for name, entry in boards.items() if _ranked(entry)})
     baseline = _baseline(entries, load_track(str(folder.parent / "track.yaml")).baseline)
-    rows = [_row(entry, ranks.get(entry.entry), baseline) for entry in entries]
+    names = _names(entries)
+    rows = [{"name": names[e.entry], **_row(e, ranks.get(e.entry), baseline)} for e in entries]
     rows.sort(
         key=lambda row: (row["rank"] or len(rows) + 1, -row["solved"] / row["seeds"], row["mean_steps"], row["entry"])
     )
@@ -39,7 +34,7 @@ def compute_standings(folder: Path) -> dict[str, Any]:
         "track": folder.parent.name,
         "level": folder.name,
         "budget": entries[0].result.config.budget.steps if entries else None,
-        "baseline": baseline.entry if baseline else None,
+        "baseline": names[baseline.entry] if baseline else None,
         "rows": rows,
         "pairs": [pair._asdict() for pair in pairs],
         "stamp": stamp(folder),
@@ -70,6 +65,12 @@ def training_costs(result: Result) -> dict[str, float]:
         "flops": 3 * samples * result.costs.sequence_length * result.costs.flops_per_token,
         "seconds": result.summary.seconds / len(result.members),
     }
+
+
+def _names(entries: list[Entry]) -> dict[str, str]:
+    """What readers call each entry: by its mixer where that is enough."""
+    mixers = [entry.result.config.mixer.name for entry in entries]
+    return {e.entry: m if mixers.count(m) == 1 else e.entry for e, m in zip(entries, mixers, strict=True)}
 
 
 def _baseline(entries: list[Entry], mixer: str | None) -> Entry | None:

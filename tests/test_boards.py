@@ -16,11 +16,11 @@ from strangers import install
 
 from benchbed import verification
 from benchbed.audit import audit
-from benchbed.boards import find_boards, find_entry
+from benchbed.boards import find_boards
 from benchbed.entries import load_entry, save_entry
 from benchbed.errors import EntryError, OptionError
-from benchbed.markdown import fill_document
-from benchbed.reading import read_standings
+from benchbed.markdown import board_markdown, fill_document
+from benchbed.reading import find_entry, read_standings
 from benchbed.results import load_result, save_result
 from benchbed.standings import write_standings
 from benchbed.submission import command_of, submit
@@ -140,8 +140,9 @@ def test_a_plug_in_needs_a_source_that_can_be_read_and_must_pass_every_check(run
         submit(run, boards, submitter="Somebody", source_url="https://example.org/outside")
 
 
-def test_a_baseline_that_was_superseded_is_still_the_baseline(boards):
-    assert read_standings(boards / LEVEL)["baseline"] == "static_mixer"
+@pytest.fixture
+def superseded(boards):
+    """The board after `static_mixer-2` took the place of `static_mixer`."""
     path = boards / LEVEL / "static_mixer.yaml"
     entry = load_entry(path)
     provenance = entry.provenance.model_copy(update={"supersedes": "static_mixer"})
@@ -149,10 +150,38 @@ def test_a_baseline_that_was_superseded_is_still_the_baseline(boards):
         entry.model_copy(update={"entry": "static_mixer-2", "provenance": provenance}).sealed(),
         path.with_stem("static_mixer-2"),
     )
-    board = read_standings(boards / LEVEL)
-    assert board["baseline"] == "static_mixer-2"
+    return boards
+
+
+def test_a_baseline_that_was_superseded_is_still_the_baseline(superseded):
+    board = read_standings(superseded / LEVEL)
     assert {row["entry"] for row in board["rows"]} == {"static_mixer-2", "softmax_attention"}
+    assert board["baseline"] == "static_mixer"
     assert next(row for row in board["rows"] if row["entry"] == "static_mixer-2")["ratio"] == 1
+
+
+def test_readers_call_an_entry_by_its_mixer_and_find_the_one_that_counts(superseded, cli):
+    assert "static_mixer-2" not in board_markdown(read_standings(superseded / LEVEL))
+    assert find_entry(superseded, "static_mixer", None, None).stem == "static_mixer-2"
+    assert find_entry(superseded, "static_mixer-2", None, None).stem == "static_mixer-2"
+    shown = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])
+    assert shown["names"] == ["static_mixer-2", "softmax_attention"]
+
+
+def test_what_was_superseded_may_be_of_older_source(superseded):
+    old = superseded / LEVEL / "static_mixer.yaml"
+    entry = load_entry(old)
+    mixer = entry.result.config.mixer.model_copy(update={"source_hash": "0" * 64})
+    config = entry.result.config.model_copy(update={"mixer": mixer})
+    result = entry.result.model_copy(update={"config": config, "identity": config.identity})
+    save_entry(entry.model_copy(update={"result": result}).sealed(), old)
+    problems = [p for p in audit(superseded)[1] if "published" not in str(p.expected)]
+    assert [p for p in problems if p.field.endswith("source_hash")] == []
+    new = superseded / LEVEL / "static_mixer-2.yaml"
+    save_entry(load_entry(new).model_copy(update={"result": result}).sealed(), new)
+    assert [p.file for p in audit(superseded)[1] if "the source at hand" in str(p.expected)] == [
+        f"{LEVEL}/static_mixer-2.yaml"
+    ]
 
 
 def test_withdrawing_keeps_the_file_and_takes_the_row(cli, boards):
