@@ -31,6 +31,8 @@ app.add_typer(cli_boards.suite, name="suite")
 app.command()(cli_boards.compare)
 app.command()(cli_boards.schema)
 app.command()(cli_lab.sweep)
+app.command()(cli_lab.trace)
+app.command()(cli_lab.patch)
 
 _debug = False
 

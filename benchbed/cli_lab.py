@@ -1,4 +1,4 @@
-"""The commands that look closer than a score: `benchbed sweep`."""
+"""The commands that look closer than a score: `benchbed sweep`, `trace` and `patch`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from benchbed.terminal import console, going_on
+from benchbed.terminal import console, going_on, print_json
 
-__all__ = ["sweep"]
+__all__ = ["patch", "sweep", "trace"]
 
 Mixers = Annotated[list[str], typer.Option("--mixer", "-m", help="Mixer; repeat for several.")]
 Task = Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")]
@@ -72,3 +72,64 @@ def sweep(
         cells = run_sweep_job(asked, out, device, backend.value, console())
     if any(cell.status == "failed" for cell in cells):
         raise typer.Exit(1)
+
+
+def trace(
+    mixer: Annotated[str, typer.Option("--mixer", "-m", help="Mixer.")],
+    task: Task,
+    track: Track = "lite",
+    mixer_option: MixerOptions = None,
+    task_option: TaskOptions = None,
+    seeds: Annotated[int, typer.Option(help="Seeds to train and look into.")] = 2,
+    max_steps: MaxSteps = None,
+    learning_rate: Annotated[float, typer.Option(help="Rate to train at.")] = 1e-3,
+    bias: Annotated[
+        float | None, typer.Option(help="Train also with this much added to the scores of the true parents.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for traces.")] = Path("traces"),
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
+) -> None:
+    """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
+    from benchbed.config import plan
+    from benchbed.environment import find_device
+    from benchbed.options import parse_assignments
+    from benchbed.trace_job import run_trace_job
+    from benchbed.tracks import load_track, track_names
+
+    found = find_device(device)
+    configs = [
+        plan(
+            mixer,
+            task,
+            load_track(track),
+            track_is_published=track in track_names(),
+            device=found.type,
+            mixer_options=parse_assignments(mixer_option or [], "--mixer-option"),
+            task_options=parse_assignments(task_option or [], "--task-option"),
+            seeds=seeds,
+            max_steps=max_steps,
+            learning_rate=learning_rate,
+            score_bias=strength,
+            checked=False,
+        )
+        for strength in ([0.0] if bias is None else [0.0, bias])
+    ]
+    with going_on():
+        run_trace_job(configs, out, found, console(), fresh=fresh)
+
+
+def patch(
+    early: Annotated[Path, typer.Argument(help="Weights of a traced run: .../weights/seed-0/step-000100.pt.")],
+    late: Annotated[Path, typer.Argument(help="Later ones of the same seed.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put the attention patterns of one checkpoint into another: the share of the loss gap that they carry."""
+    from benchbed.patching import patch as exchange
+    from benchbed.render import patch_tables
+
+    found = exchange(early, late)
+    if as_json:
+        print_json(found.plain())
+    else:
+        console().print(patch_tables(found))

@@ -18,10 +18,19 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from benchbed.findings import Finding
+    from benchbed.patching import Patch
     from benchbed.progress import Progress
     from benchbed.results import Result
 
-__all__ = ["Reporter", "comparison_table", "listing_table", "print_finding", "result_table", "say"]
+__all__ = [
+    "Reporter",
+    "comparison_table",
+    "listing_table",
+    "patch_tables",
+    "print_finding",
+    "result_table",
+    "say",
+]
 
 _LOG_SECONDS = 5.0
 _MARKS = {
@@ -146,6 +155,25 @@ def comparison_table(results: Sequence["Result"]) -> Table:
             f"{result.learning_rate:g}",
         )
     return table
+
+
+def patch_tables(patch: "Patch") -> RenderableType:
+    """What patterns carry, both ways."""
+    title = Text(
+        f"seed {patch.seed}: loss {patch.early_loss:.4f} at step {patch.early_step:,}, "
+        f"{patch.late_loss:.4f} at step {patch.late_step:,}",
+        style="bold",
+    )
+    table = Table(box=SIMPLE_HEAD)
+    columns = ("patterns of", "late into early: loss", "gap recovered", "early into late: loss", "gap lost")
+    for column in columns:
+        table.add_column(column, justify="left" if column == columns[0] else "right")
+    for late, early in zip(patch.into_early, patch.into_late, strict=True):
+        name = "all heads" if late.layer is None else f"layer {late.layer + 1}, head {(late.head or 0) + 1}"
+        table.add_row(
+            name, f"{late.loss:.4f}", f"{late.recovered:.1%}", f"{early.loss:.4f}", f"{early.recovered:.1%}"
+        )
+    return Group(title, table)
 
 
 def print_finding(console: Console, finding: "Finding") -> None:

@@ -59,12 +59,19 @@ ORDER = [
     "markdown",
     "board_figures",
     "site",
+    "maps",
+    "jumps",
+    "snapshots",
+    "patching",
     "render",
     "grid",
     "sweep",
     "ray_backend",
     "sweep_figures",
     "sweep_job",
+    "trace",
+    "trace_figures",
+    "trace_job",
     "listing",
     "scaffold",
     "job",
@@ -117,7 +124,7 @@ def test_only_render_and_its_callers_know_rich():
         )
     }
     # The others name the Console that they pass on.
-    assert users == {"render", "board_tables", "terminal", "job", "suite", "sweep_job"}
+    assert users == {"render", "board_tables", "terminal", "job", "suite", "sweep_job", "trace_job"}
 
 
 def test_no_file_is_long():
