@@ -33,6 +33,7 @@ app.command()(cli_boards.schema)
 app.command()(cli_lab.sweep)
 app.command()(cli_lab.trace)
 app.command()(cli_lab.patch)
+app.command()(cli_lab.reproduce)
 
 _debug = False
 

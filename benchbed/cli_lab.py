@@ -1,4 +1,4 @@
-"""The commands that look closer than a score: `benchbed sweep`, `trace` and `patch`."""
+"""The commands that look closer than a score: `benchbed sweep`, `trace`, `patch` and `reproduce`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from benchbed.terminal import console, going_on, print_json
 
-__all__ = ["patch", "sweep", "trace"]
+__all__ = ["patch", "reproduce", "sweep", "trace"]
 
 Mixers = Annotated[list[str], typer.Option("--mixer", "-m", help="Mixer; repeat for several.")]
 Task = Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")]
@@ -26,6 +26,17 @@ class BackendName(StrEnum):
 
     local = "local"
     ray = "ray"
+
+
+class FigureName(StrEnum):
+    """Experiments of arXiv 2606.25010."""
+
+    fig3 = "fig3"
+    fig4_linear_map = "fig4-linear-map"
+    fig4_automata = "fig4-automata"
+    fig4_plateau = "fig4-plateau"
+    fig5_heads = "fig5-heads"
+    fig6_mixer = "fig6-mixer"
 
 
 def sweep(
@@ -133,3 +144,16 @@ def patch(
         print_json(found.plain())
     else:
         console().print(patch_tables(found))
+
+
+def reproduce(
+    figure: Annotated[FigureName, typer.Argument(help="Which experiment.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Small: about ten minutes on two CPU cores.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for reproductions.")] = Path("reproductions"),
+    device: Device = "auto",
+) -> None:
+    """Run an experiment of arXiv 2606.25010: its figure, its numbers, and whether its claim holds."""
+    from benchbed.paper_job import reproduce as run_it
+
+    with going_on():
+        run_it(figure.value, quick, out, device, console())

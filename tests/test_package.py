@@ -72,6 +72,9 @@ ORDER = [
     "trace",
     "trace_figures",
     "trace_job",
+    "claims",
+    "paper",
+    "paper_job",
     "listing",
     "scaffold",
     "job",
@@ -124,7 +127,7 @@ def test_only_render_and_its_callers_know_rich():
         )
     }
     # The others name the Console that they pass on.
-    assert users == {"render", "board_tables", "terminal", "job", "suite", "sweep_job", "trace_job"}
+    assert users == {"render", "board_tables", "terminal", "job", "suite", "sweep_job", "trace_job", "paper_job"}
 
 
 def test_no_file_is_long():

@@ -1,0 +1,85 @@
+"""Does a claim hold? Tests on numbers that were measured seed by seed, each with a verdict of three."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from benchbed.comparison import SIGNIFICANT
+
+__all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend", "trend_test"]
+
+Outcome = Literal["holds", "does not hold", "undecided"]
+
+_SHUFFLES = 20_000
+
+
+class Samples(NamedTuple):
+    """The points of one line: a value of x and one measured number for each seed of each cell."""
+
+    label: str
+    x: list[float]
+    y: list[float]
+
+
+class Verdict(NamedTuple):
+    """What came out."""
+
+    outcome: Outcome
+    test: str
+    p: float
+    effect: str
+
+
+def trend_test(lines: Sequence[Samples]) -> tuple[float, float]:
+    """Does y rise with x? Spearman's rank correlation within each line, pooled, and its permutation p, two-sided.
+
+    Under the null hypothesis the y of a line belong to its x in any order: they are shuffled within lines.
+    """
+    from scipy.stats import rankdata
+
+    random = np.random.default_rng(0)
+    observed, spread, shuffled = 0.0, 0.0, np.zeros(_SHUFFLES)
+    for line in lines:
+        x, y = (rankdata(values) - (len(values) + 1) / 2 for values in (line.x, line.y))
+        observed += float(x @ y)
+        spread += float(np.sqrt((x @ x) * (y @ y)))
+        shuffled += random.permuted(np.broadcast_to(y, (_SHUFFLES, len(y))), axis=1) @ x
+    if spread == 0:
+        return 0.0, 1.0
+    extreme = np.abs(shuffled) >= abs(observed) * (1 - 1e-12)
+    return observed / spread, float((extreme.sum() + 1) / (_SHUFFLES + 1))
+
+
+def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
+    """Whether y rises (or falls) with x as it is claimed, does the opposite, or cannot be told to do either."""
+    correlation, p = trend_test(lines)
+    as_claimed = (correlation > 0) == rises
+    outcome: Outcome = "undecided" if p >= SIGNIFICANT else "holds" if as_claimed else "does not hold"
+    test = f"permutation of seeds within lines, two-sided, {_SHUFFLES:,} shuffles"
+    return Verdict(outcome, test, p, f"pooled rank correlation {correlation:+.2f}")
+
+
+def abruptness(steps: Sequence[int], losses: np.ndarray) -> float:
+    """Share of outputs that make more than half of their whole fall within a fifth of the steps trained.
+
+    Args:
+        steps: of the K evaluations.
+        losses: `(K, N)` in nats.
+    """
+    window = max(1, len(steps) // 5)
+    falls = losses[:-window] - losses[window:]
+    whole = losses.max(axis=0) - losses.min(axis=0)
+    return float((falls.max(axis=0) > whole / 2).mean())
+
+
+def judge_abruptness(shares: Sequence[float]) -> Verdict:
+    """Are most outputs abrupt in most seeds? An exact sign test over seeds."""
+    from scipy.stats import binomtest
+
+    count = sum(share > 0.5 for share in shares)
+    p = float(binomtest(count, len(shares), 0.5).pvalue)
+    most = 2 * count > len(shares)
+    outcome: Outcome = "undecided" if p >= SIGNIFICANT else "holds" if most else "does not hold"
+    effect = f"most outputs fall abruptly in {count} of {len(shares)} seeds; {np.mean(shares):.0%} of all outputs do"
+    return Verdict(outcome, "exact sign test over seeds, two-sided", p, effect)

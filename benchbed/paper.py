@@ -1,0 +1,162 @@
+"""The experiments of arXiv 2606.25010 as sweeps and traces, each with the claim that it tests and how.
+
+The paper leaves learning rate, warm-up, initialisation and batch open: those are the track's. `full` runs the paper's
+sizes on the track `standard`, with the rate tuned for every cell; `quick` runs small ones on `lite` at one fixed
+rate, in about ten minutes on two CPU cores.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from benchbed.claims import Samples
+from benchbed.results import Result
+from benchbed.sweep import Cell, Sweep
+
+__all__ = ["FIGURES", "Experiment", "Measure", "Part", "measured", "samples_of"]
+
+Measure = Literal["final loss / chance", "plateau end"]
+
+_ATTENTION, _TOKEN_MLP = "multi_head_attention", "mlp_mixer"
+
+
+class Part(NamedTuple):
+    """One sweep of an experiment; its cells are one line of the figure."""
+
+    label: str
+    sweep: Sweep
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One figure: what the paper says of it, and what is measured to see whether that holds."""
+
+    claim: str
+    measure: Measure
+    rises: bool
+    """Whether the claim is that the measure rises with `x`; else that it falls."""
+    x: str
+    """The option on the horizontal axis, as `task.sparsity`; or `mixer`, in the order of the sweep."""
+    x_label: str
+    quick: tuple[Part, ...]
+    full: tuple[Part, ...]
+    note: str = ""
+    """What a reader must know of the design."""
+
+
+def measured(result: Result, measure: Measure) -> list[float]:
+    """One number a scoring seed; a diverged seed counts with the chance loss."""
+    if measure == "plateau end":
+        return [float(row.plateau_end or result.config.budget.steps) for row in result.members]
+    return [1.0 if row.final_loss is None else row.final_loss / result.chance_loss for row in result.members]
+
+
+def samples_of(experiment: Experiment, part: Part, cells: Sequence[Cell]) -> Samples:
+    """The points of a part's finished cells."""
+    x, y = list[float](), list[float]()
+    for cell in cells:
+        if cell.result is not None:
+            value: Any = cell.values[experiment.x]
+            place = part.sweep.mixers.index(value) if experiment.x == "mixer" else float(value)
+            numbers = measured(cell.result, experiment.measure)
+            x, y = x + [place] * len(numbers), y + numbers
+    return Samples(part.label, x, y)
+
+
+def _sweep(grid: tuple[str, ...], quick: bool, **changes: Any) -> Sweep:
+    base = Sweep(
+        mixers=(_ATTENTION,),
+        task="linear_map",
+        track="lite" if quick else "standard",
+        grid=grid,
+        learning_rate=1e-3 if quick else None,
+        checked=False,
+    )
+    return replace(base, **changes)
+
+
+def _quick(*grid: str, seeds: int, max_steps: int, **changes: Any) -> Sweep:
+    return _sweep(grid, True, seeds=seeds, max_steps=max_steps, **changes)
+
+
+def _full(*grid: str, **changes: Any) -> Sweep:
+    return _sweep(grid, False, **changes)
+
+
+def _size(size: int, ones: str) -> tuple[str, str]:
+    return f"task.state_size={size}", f"task.sparsity={ones}"
+
+
+_TIED = "mixer.heads,backbone.dim,backbone.mlp_dim"
+_BOTH = (_ATTENTION, _TOKEN_MLP)
+
+FIGURES: dict[str, Experiment | None] = {
+    # Losses of single outputs, and no sweep: see `benchbed.claims.judge_abruptness`.
+    "fig3": None,
+    "fig4-linear-map": Experiment(
+        claim="The denser the pattern, the harder it is to learn: the final loss rises with s at every S.",
+        measure="final loss / chance",
+        rises=True,
+        x="task.sparsity",
+        x_label="ones a row, s",
+        quick=tuple(
+            Part(f"S = {size}", _quick(*_size(size, ones), seeds=4, max_steps=1000))
+            for size, ones in ((6, "1..3"), (8, "1..4"), (12, "1..5"))
+        ),
+        full=tuple(
+            Part(f"S = {size}", _full(*_size(size, ones)))
+            for size, ones in ((8, "1..7"), (16, "1..15"), (32, "1..31"))
+        ),
+        note="quick stops near half of S: a denser row is the parity of all bits and of a few, which is another task",
+    ),
+    "fig4-automata": Experiment(
+        claim="The more cells a cell depends on, the harder the automaton: the final loss rises with its depth k.",
+        measure="final loss / chance",
+        rises=True,
+        x="task.depth",
+        x_label="depth k (2k+1 parents)",
+        quick=(Part("pool", _quick("task.depth=1..3", task="cellular_automata", seeds=6, max_steps=600)),),
+        full=(Part("pool", _full("task.depth=1..4", task="cellular_automata")),),
+        note="the final loss of an automaton is not near zero even when it is solved: early states are ambiguous",
+    ),
+    "fig4-plateau": Experiment(
+        claim="The longer the context, the longer the plateau: its end comes later with S at the same s.",
+        measure="plateau end",
+        rises=True,
+        x="task.state_size",
+        x_label="state size S",
+        quick=(Part("s = 3", _quick("task.sparsity=3", "task.state_size=5,8,12,16", seeds=6, max_steps=2000)),),
+        full=tuple(
+            Part(f"s = {ones}", _full(f"task.sparsity={ones}", "task.state_size=8,16,32,64")) for ones in (3, 5)
+        ),
+        note="a step has the same number of tokens at every S, and so fewer sequences at a larger one",
+    ),
+    "fig5-heads": Experiment(
+        claim="More heads learn faster, at a fixed width and at a fixed head dimension: plateaus end earlier.",
+        measure="plateau end",
+        rises=False,
+        x="mixer.heads",
+        x_label="heads",
+        quick=(
+            Part("width 64", _quick("mixer.heads=1,2,4,8,16", seeds=6, max_steps=1000)),
+            Part("head dimension 8", _quick(f"{_TIED}=1:8:32,2:16:64,4:32:128,8:64:256", seeds=6, max_steps=1000)),
+        ),
+        full=(
+            Part("width 128", _full("mixer.heads=1,2,4,8,16,32")),
+            Part("head dimension 16", _full(f"{_TIED}=1:16:64,2:32:128,4:64:256,8:128:512,16:256:1024")),
+        ),
+        note="at a fixed head dimension the whole model grows with the heads",
+    ),
+    "fig6-mixer": Experiment(
+        claim="Where patterns are complex, the MLP-Mixer learns what attention does not: its final loss is lower.",
+        measure="final loss / chance",
+        rises=False,
+        x="mixer",
+        x_label="mixer",
+        quick=tuple(
+            Part(f"S = {size}, s = 4", _quick(*_size(size, "4"), mixers=_BOTH, seeds=8, max_steps=1500))
+            for size in (12, 16)
+        ),
+        full=tuple(Part(f"s = {ones}", _full(f"task.sparsity={ones}", mixers=_BOTH)) for ones in (5, 7)),
+    ),
+}

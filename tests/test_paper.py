@@ -1,0 +1,117 @@
+"""The paper's experiments: verdicts that can come out each way, and every experiment planned and run, made tiny."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+
+import benchbed.paper_job
+from benchbed.claims import Samples, abruptness, judge_abruptness, judge_trend, trend_test
+from benchbed.paper import FIGURES, Experiment
+from benchbed.sweep import plan_cells
+from benchbed.tracks import load_track
+
+
+def line(*groups, label="line"):
+    """Groups of seeds at x = 0, 1, ..."""
+    return Samples(
+        label, [x for x, group in enumerate(groups) for _ in group], [y for group in groups for y in group]
+    )
+
+
+def test_a_trend_holds_does_not_hold_or_is_undecided():
+    rising = line([1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12])
+    assert judge_trend([rising], rises=True).outcome == "holds"
+    assert judge_trend([rising], rises=False).outcome == "does not hold"
+    assert judge_trend([line([1, 5, 9], [2, 4, 8])], rises=True).outcome == "undecided"
+    assert judge_trend([line([1, 1], [1, 1])], rises=True) == judge_trend([line([1, 1], [1, 1])], rises=False)
+
+
+def test_lines_are_compared_within_themselves():
+    """Two lines that fall, of which the second lies higher and further right, do not rise."""
+    low = Samples("low", [1, 1, 2, 2, 3, 3], [3.1, 3.0, 2.1, 2.0, 1.1, 1.0])
+    high = Samples("high", [11, 11, 12, 12, 13, 13], [13.1, 13.0, 12.1, 12.0, 11.1, 11.0])
+    correlation, p = trend_test([low, high])
+    assert correlation < -0.9
+    assert p < 0.01
+
+
+def test_the_trend_test_keeps_its_level():
+    random = np.random.default_rng(1)
+    ps = [trend_test([line(*random.normal(size=(3, 4)))])[1] for _ in range(200)]
+    assert np.mean(np.array(ps) < 0.05) < 0.10
+    assert min(ps) > 0
+
+
+def test_an_output_is_abrupt_if_most_of_its_fall_takes_a_fifth_of_the_steps():
+    steps = list(range(0, 100, 10))
+    cliff = np.array([0.7] * 5 + [0.0] * 5)
+    slope = np.linspace(0.7, 0.0, 10)
+    assert abruptness(steps, np.stack((cliff, slope), axis=1)) == 0.5
+    assert judge_abruptness([1.0] * 8).outcome == "holds"
+    assert judge_abruptness([0.0] * 8).outcome == "does not hold"
+    assert judge_abruptness([1.0] * 5 + [0.0] * 3).outcome == "undecided"
+
+
+@pytest.mark.parametrize("name", [name for name, experiment in FIGURES.items() if experiment])
+@pytest.mark.parametrize("scale", ["quick", "full"])
+def test_every_cell_of_every_experiment_is_possible(name, scale, tmp_path):
+    experiment = FIGURES[name]
+    assert isinstance(experiment, Experiment)
+    for part in getattr(experiment, scale):
+        cells = plan_cells(part.sweep, "cpu", tmp_path)
+        assert {cell.status for cell in cells} == {"waiting"}
+        assert len({cell.values[experiment.x] for cell in cells}) == len(cells) > 1
+
+
+@pytest.fixture
+def tiny_experiments(monkeypatch, tiny_path):
+    """Every experiment on the tiny track, with two seeds and few steps."""
+
+    def small(experiment):
+        sizes = {"task.state_size": "4,5", "task.sparsity": "1,2", "task.depth": "1,2", "mixer.heads": "1,2"}
+
+        def shrink(part):
+            key = experiment.x
+            grid = () if key == "mixer" else (f"{key}={sizes[key]}",)
+            options = {"states": "3", "state_size": "4"} if part.sweep.task == "cellular_automata" else {}
+            return part._replace(
+                sweep=replace(
+                    part.sweep,
+                    track=str(tiny_path),
+                    grid=grid,
+                    seeds=2,
+                    max_steps=40,
+                    learning_rate=0.01,
+                    task_options=options,
+                )
+            )
+
+        return replace(experiment, quick=tuple(map(shrink, experiment.quick)))
+
+    for name, experiment in FIGURES.items():
+        if experiment:
+            monkeypatch.setitem(FIGURES, name, small(experiment))
+    monkeypatch.setattr(benchbed.paper_job, "load_track", lambda name: load_track(str(tiny_path)))
+    monkeypatch.setattr(benchbed.paper_job, "_LEVEL", "linear_map@s2")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_counted_and_judged(name, tiny_experiments, command_line, tmp_path):
+    code, out, err = command_line("reproduce", name, "--quick", "--out", tmp_path, "--device", "cpu")
+    assert code == 0, err
+    folder = tmp_path / f"{name}-quick"
+    verdict = yaml.safe_load((folder / "verdict.yaml").read_text())
+    assert verdict["verdict"] in ("holds", "does not hold", "undecided")
+    assert (verdict["verdict"] == "undecided") == (verdict["p"] >= 0.05)
+    assert f"{verdict['verdict']} at this scale" in out
+    assert verdict["command"] == f"benchbed reproduce {name} --quick"
+    assert verdict["scale"].startswith("quick")
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    numbers = yaml.safe_load((folder / "numbers.yaml").read_text())
+    rows = numbers["members"] if name == "fig3" else numbers["cells"]
+    assert len(rows) >= 2
+    experiment = FIGURES[name]
+    if experiment:
+        assert all(len(row[experiment.measure]) == 2 for row in rows)
