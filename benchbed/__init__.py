@@ -11,7 +11,7 @@ __all__ = ["BenchbedError", "Mixer", "OptionError", "Task", "__version__"]
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: `importlib.metadata` is a quarter of a board's reading time."""
+    """Look the version up when it is asked for: importing `importlib.metadata` would slow down reading a board."""
     if name != "__version__":
         raise AttributeError(f"module 'benchbed' has no attribute '{name}'")
     from importlib.metadata import version

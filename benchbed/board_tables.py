@@ -12,18 +12,14 @@ from rich.text import Text
 
 from benchbed.boards import boards_folder, find_boards
 from benchbed.reading import read_standings
+from benchbed.wording import STANDINGS, number, options_line, with_interval
 
 if TYPE_CHECKING:
     from benchbed.results import Result
 
-__all__ = ["SORTS", "board_table", "pair_table", "print_boards", "separation", "sort_rows", "verdict"]
-
-SORTS = ("rank", "mixer", "solved", "steps", "samples", "flops", "seconds", "parameters", "date")
-"""What a board can be sorted by."""
+__all__ = ["board_table", "pair_table", "print_boards", "separation", "sort_rows", "verdict"]
 
 _COSTS = {"samples": "samples", "flops": "training FLOPs", "seconds": "seconds"}
-
-_STANDINGS = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed"}
 
 
 def print_boards(
@@ -39,7 +35,7 @@ def print_boards(
     Args:
         level: task or `task@level`; None for all.
         track: None for all.
-        by: one of `SORTS`.
+        by: one of `benchbed.boards.Sort`.
         boards: the folder that holds the tracks; by default see `boards_folder`.
         as_json: print data instead of tables.
 
@@ -73,7 +69,7 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
 
     Args:
         board: as `benchbed.reading.read_standings` gives it.
-        by: one of `SORTS`; a cost adds its column.
+        by: one of `benchbed.boards.Sort`; a cost adds its column.
         width: columns of the terminal; where they are few, the least important columns of the table give way.
     """
     rows = sort_rows(board["rows"], by)
@@ -81,16 +77,16 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
         "rank": [Text(str(row["rank"] or "unranked")) for row in rows],
         "mixer": [_mixer(row) for row in rows],
         "solved": [_bar(row["solved"], row["seeds"]) for row in rows],
-        "mean steps [95%]": [Text(_with_interval(row["mean_steps"], row["mean_steps_interval"])) for row in rows],
+        "mean steps [95%]": [Text(with_interval(row["mean_steps"], row["mean_steps_interval"])) for row in rows],
         "ratio": [Text(_ratio(row)) for row in rows],
-        "median": [Text(_count(row["median_steps"])) for row in rows],
+        "median": [Text(number(row["median_steps"])) for row in rows],
         "rate": [Text(f"{row['learning_rate']:g}") for row in rows],
         "rates": [Text(f"{row['rates_that_solve']}/{row['rates']}") for row in rows],
-        "parameters": [Text(_count(row["parameters"])) for row in rows],
-        "FLOPs": [Text(_count(row["flops_per_token"])) for row in rows],
+        "parameters": [Text(number(row["parameters"])) for row in rows],
+        "FLOPs": [Text(number(row["flops_per_token"])) for row in rows],
         "device": [Text(row["device"].partition(" (")[0]) for row in rows],
         "date": [Text(row["date"]) for row in rows],
-        "checked by": [Text(_STANDINGS[row["standing"]]) for row in rows],
+        "checked by": [Text(STANDINGS[row["standing"]]) for row in rows],
     }
     if by in _COSTS:
         columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
@@ -134,7 +130,7 @@ def pair_table(names: Sequence[str], results: Sequence["Result"], costs: Sequenc
         table.add_column(name, justify="left" if not name else "right", overflow="fold")
     lines = {
         "solved": [f"{r.summary.solved}/{r.summary.seeds}" for r in results],
-        "mean steps [95%]": [_with_interval(r.summary.mean_steps, r.summary.mean_steps_interval) for r in results],
+        "mean steps [95%]": [with_interval(r.summary.mean_steps, r.summary.mean_steps_interval) for r in results],
         "steps by seed": [" ".join(str(s) for s in sorted(r.restricted_steps)) for r in results],
         "learning rate": [f"{r.learning_rate:g}" for r in results],
         "parameters": [f"{r.costs.parameters:,}" for r in results],
@@ -172,7 +168,7 @@ _CAPTION = (
 
 def _mixer(row: dict[str, Any]) -> Text:
     name = Text(row["name"])
-    shown = " ".join(f"{key}={value}" for key, value in row["options"].items())
+    shown = options_line(row["options"], " ")
     return name.append(f" {shown}", style="dim") if shown else name
 
 
@@ -180,14 +176,6 @@ def _bar(solved: int, seeds: int) -> Text:
     width = 5
     full = round(width * solved / seeds)
     return Text(f"{solved}/{seeds} ").append("█" * full, style="green").append("░" * (width - full), style="dim")
-
-
-def _with_interval(mean: float, interval: list[float] | None) -> str:
-    return f"{mean:,.0f}" + (f" [{interval[0]:,.0f}, {interval[1]:,.0f}]" if interval else "")
-
-
-def _count(value: float | None) -> str:
-    return "not reached" if value is None else f"{value:,.0f}"
 
 
 def _ratio(row: dict[str, Any]) -> str:

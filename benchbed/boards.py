@@ -1,16 +1,32 @@
 """Where boards and their entries lie; nothing heavy is imported here."""
 
 import hashlib
+from enum import StrEnum
 from pathlib import Path
 
 from benchbed.errors import EntryError
+from benchbed.wording import file_name
 
-__all__ = ["STANDINGS", "boards_folder", "entry_files", "find_boards", "stamp"]
+__all__ = ["STANDINGS", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
 
 STANDINGS = "board.json"
 """The file beside a board's entries that holds their standings."""
 _FORM = b"2"
 """Another one whenever standings have other fields, so that older files of them are not read."""
+
+
+class Sort(StrEnum):
+    """What a board is sorted by."""
+
+    rank = "rank"
+    mixer = "mixer"
+    solved = "solved"
+    steps = "steps"
+    samples = "samples"
+    flops = "flops"
+    seconds = "seconds"
+    parameters = "parameters"
+    date = "date"
 
 
 def boards_folder(given: Path | None = None) -> Path:
@@ -47,7 +63,7 @@ def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path
         folder
         for folder in found
         if track in (None, folder.parent.name)
-        and (level is None or level.replace(":", ".") in (folder.name, folder.name.partition("@")[0]))
+        and (level is None or file_name(level) in (folder.name, folder.name.partition("@")[0]))
     ]
     if not wanted:
         known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)

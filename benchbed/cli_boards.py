@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchbed.boards import STANDINGS, boards_folder, find_boards
+from benchbed.boards import STANDINGS, Sort, boards_folder, find_boards
 from benchbed.reading import find_entry
 from benchbed.terminal import console, going_on, print_json
 
@@ -18,20 +18,6 @@ Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tra
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
 Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-class Sort(StrEnum):
-    """What a board is sorted by."""
-
-    rank = "rank"
-    mixer = "mixer"
-    solved = "solved"
-    steps = "steps"
-    samples = "samples"
-    flops = "flops"
-    seconds = "seconds"
-    parameters = "parameters"
-    date = "date"
 
 
 class Document(StrEnum):

@@ -17,6 +17,7 @@ from benchbed.options import describe_error
 from benchbed.results import History, Result
 from benchbed.storage import YamlError, dump_yaml, load_yaml, write_atomically
 from benchbed.tracks import Strict, fingerprint
+from benchbed.wording import file_name
 
 __all__ = [
     "MIGRATIONS",
@@ -122,7 +123,7 @@ def loss_curves(history: History) -> list[str]:
 
 def entry_folder(boards: Path, result: Result) -> Path:
     """Where an entry of this run belongs."""
-    return boards / result.config.track.name / result.config.level.replace(":", ".")
+    return boards / result.config.track.name / file_name(result.config.level)
 
 
 def read_entry(text: str, name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from benchbed.scoring import MINIMUM_SEEDS, MemberRow, choose_learning_rate, sum
 from benchbed.sources import class_attribute
 from benchbed.tracks import Track, load_track
 from benchbed.trajectory import PLATEAU_END
+from benchbed.wording import file_name
 
 __all__ = ["Finding", "check_entry", "check_sources", "short"]
 
@@ -44,7 +45,7 @@ def _of_the_file(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
     folder = entry_folder(boards, entry.result)
     if folder != path.parent:
         yield "(file)", f"a place in {folder.relative_to(boards)}", path.parent.relative_to(boards)
-    mixer = entry.result.config.mixer.name.replace(":", ".")
+    mixer = file_name(entry.result.config.mixer.name)
     if not (entry.entry == mixer or entry.entry.startswith(f"{mixer}-")):
         yield "entry", f"{mixer}, or {mixer}-... for its options", entry.entry
     if entry.result.config.mixer.distribution != "benchbed" and not entry.provenance.source_url:

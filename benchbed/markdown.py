@@ -8,6 +8,7 @@ from benchbed.board_tables import separation
 from benchbed.errors import EntryError
 from benchbed.reading import read_standings
 from benchbed.storage import write_atomically
+from benchbed.wording import number, options_line, with_interval
 
 __all__ = ["board_markdown", "fill_document"]
 
@@ -22,16 +23,16 @@ def board_markdown(board: dict[str, Any]) -> str:
         "|---:|---|---:|---:|---:|---:|---:|---:|",
     ]
     for row in board["rows"]:
-        shown = " ".join(f"{key}={value}" for key, value in row["options"].items())
+        shown = options_line(row["options"], " ")
         cells = [
             str(row["rank"] or "unranked"),
             f"`{row['name']}`" + (f" ({shown})" if shown else ""),
             f"{row['solved']}/{row['seeds']}",
-            _with_interval(row["mean_steps"], row["mean_steps_interval"], ",.0f"),
+            with_interval(row["mean_steps"], row["mean_steps_interval"]),
             ""
             if row["ratio"] is None
-            else row["ratio_bound"] + _with_interval(row["ratio"], row["ratio_interval"], ".2f"),
-            "not reached" if row["median_steps"] is None else f"{row['median_steps']:,.0f}",
+            else row["ratio_bound"] + with_interval(row["ratio"], row["ratio_interval"], ".2f"),
+            number(row["median_steps"]),
             f"{row['learning_rate']:g}",
             f"{row['parameters']:,}",
         ]
@@ -65,9 +66,3 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     if filled != text and write:
         write_atomically(path, lambda file: file.write(filled.encode()))
     return filled != text
-
-
-def _with_interval(value: float | None, interval: list[float] | None, form: str) -> str:
-    if value is None:
-        return ""
-    return f"{value:{form}}" + (f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else "")

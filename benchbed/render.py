@@ -16,6 +16,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from benchbed.wording import bound, number, options_line, with_interval
+
 if TYPE_CHECKING:
     from benchbed.findings import Finding
     from benchbed.patching import Patch
@@ -109,13 +111,13 @@ def result_table(result: "Result") -> RenderableType:
     summary, config = result.summary, result.config
     low, high = summary.solve_rate_interval
     rows = {
-        "mixer options": _options(config.mixer.options) or "none",
-        "task options": _options(config.task.options),
+        "mixer options": options_line(config.mixer.options) or "none",
+        "task options": options_line(config.task.options),
         "solved": f"{summary.solved} of {summary.seeds} seeds, {summary.solve_rate:.0%} [{low:.0%}, {high:.0%}]",
         "mean steps": f"{_mean(result)}, budget {config.budget.steps:,}",
         "median steps": _median(result),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
-        "plateau end": _number(summary.mean_plateau_end, "never"),
+        "plateau end": number(summary.mean_plateau_end, missing="never"),
         "learning rate": f"{result.learning_rate:g}",
         "solved in tuning": _tuning(result),
         "parameters": f"{result.costs.parameters:,}, {result.costs.mixer_parameters:,} of them in the mixer",
@@ -151,7 +153,7 @@ def comparison_table(results: Sequence["Result"]) -> Table:
             f"{result.summary.solved}/{result.summary.seeds}",
             _mean(result),
             _ratio(result, results[0]),
-            _number(result.summary.median_steps, "not reached"),
+            number(result.summary.median_steps),
             f"{result.learning_rate:g}",
         )
     return table
@@ -200,29 +202,21 @@ def listing_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _options(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items())
-
-
 def _mean(result: "Result") -> str:
-    interval = result.summary.mean_steps_interval
-    tail = f" [{interval[0]:,.0f}, {interval[1]:,.0f}]" if interval else ""
-    return f"{result.summary.mean_steps:,.0f}{tail}"
+    return with_interval(result.summary.mean_steps, result.summary.mean_steps_interval)
 
 
 def _median(result: "Result") -> str:
     interval = result.summary.median_interval
-    ends = [_number(end, "not reached") for end in interval or []]
-    return _number(result.summary.median_steps, "not reached") + (f" [{', '.join(ends)}]" if ends else "")
+    ends = [number(end) for end in interval or []]
+    return number(result.summary.median_steps) + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def _ratio(result: "Result", first: "Result") -> str:
     """Ratio of restricted means; a bound where seeds were stopped by the budget."""
-    ratio = result.summary.mean_steps / first.summary.mean_steps
-    mine = result.summary.solved < result.summary.seeds
-    other = first.summary.solved < first.summary.seeds
-    sign = {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get((mine, other), "")
-    return f"{sign}{ratio:.2f}"
+    mine, other = result.summary, first.summary
+    sign = bound((mine.solved, mine.seeds), (other.solved, other.seeds))
+    return f"{sign}{mine.mean_steps / other.mean_steps:.2f}"
 
 
 def _tuning(result: "Result") -> str:
@@ -235,10 +229,6 @@ def _tuning(result: "Result") -> str:
 
 def _seed(steps: int | None, status: str) -> str:
     return f"{steps:,}" if steps is not None else status
-
-
-def _number(value: float | None, missing: str) -> str:
-    return missing if value is None else f"{value:,.0f}"
 
 
 def _clock(seconds: float) -> str:

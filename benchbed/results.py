@@ -28,6 +28,7 @@ from benchbed.scoring import MemberRow, Summary
 from benchbed.storage import YamlError, dump_yaml, load_yaml, write_atomically
 from benchbed.tracks import Strict
 from benchbed.trajectory import Trajectory
+from benchbed.wording import file_name
 
 __all__ = [
     "HISTORY",
@@ -120,9 +121,8 @@ class Result(Strict):
 
 def run_folder(out: Path, config: RunConfig) -> Path:
     """Where the files of a run belong."""
-    # A plug-in's name holds a colon, which not every file system takes.
-    level, mixer = (name.replace(":", ".") for name in (config.level, config.mixer.name))
-    return out / config.track.name / level / f"{mixer}-{config.identity[:10]}"
+    mixer = file_name(config.mixer.name)
+    return out / config.track.name / file_name(config.level) / f"{mixer}-{config.identity[:10]}"
 
 
 def save_result(result: Result, folder: Path) -> None:

@@ -13,6 +13,7 @@ from benchbed.boards import entry_files, find_boards
 from benchbed.entries import Entry, current_entries, load_entry
 from benchbed.reading import read_standings
 from benchbed.storage import write_atomically
+from benchbed.wording import STANDINGS, number, options_line, with_interval
 
 __all__ = ["write_site"]
 
@@ -34,7 +35,12 @@ def write_site(boards: Path, target: Path) -> Path:
     pages = Environment(
         loader=PackageLoader("benchbed", "templates/site"), autoescape=True, undefined=StrictUndefined
     )
-    pages.filters |= {"interval": _interval, "number": _number, "options": _options}
+    pages.filters |= {
+        "interval": with_interval,
+        "number": number,
+        "options": options_line,
+        "standing": STANDINGS.__getitem__,
+    }
     pages.globals["version"] = __version__
     shown = []
     for folder in find_boards(boards, None, None):
@@ -82,11 +88,11 @@ def _provenance(entry: Entry) -> dict[str, object]:
     rates = ", ".join(f"{rate:g}" for rate in config.optimiser.learning_rates)
     return {
         "mixer": f"{config.mixer.name}, {config.mixer.distribution} {config.mixer.version}",
-        "mixer options": _options(config.mixer.options) or "none",
+        "mixer options": options_line(config.mixer.options) or "none",
         "mixer source": config.mixer.source_hash,
         "mixer source lies at": origin.source_url,
         "licence": origin.licence,
-        "task": f"{config.level}, version {config.task.task_version}, {_options(config.task.options)}",
+        "task": f"{config.level}, version {config.task.task_version}, {options_line(config.task.options)}",
         "task source": config.task.source_hash,
         "track": f"{config.track.name} {config.track.version}",
         "track hash": config.track.hash,
@@ -104,15 +110,3 @@ def _provenance(entry: Entry) -> dict[str, object]:
         "withdrawn": entry.withdrawn,
         "digest": entry.digest,
     }
-
-
-def _interval(value: float, interval: list[float] | None, form: str = ",.0f") -> str:
-    return f"{value:{form}}" + (f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else "")
-
-
-def _number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
-    return missing if value is None else f"{value:{form}}"
-
-
-def _options(options: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in options.items())

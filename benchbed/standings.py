@@ -11,6 +11,7 @@ from benchbed.results import Result
 from benchbed.scoring import MINIMUM_SEEDS
 from benchbed.storage import write_atomically
 from benchbed.tracks import load_track
+from benchbed.wording import bound
 
 __all__ = ["compute_standings", "training_costs", "write_standings"]
 
@@ -112,7 +113,7 @@ def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, A
         "median_interval": summary.median_interval,
         "ratio": ratio,
         "ratio_interval": interval,
-        "ratio_bound": _bound(entry, baseline) if baseline else "",
+        "ratio_bound": bound(_solved(entry), _solved(baseline)) if baseline else "",
         "learning_rate": result.learning_rate,
         "rates_that_solve": sum(_solves(entry, rate) for rate in rates),
         "rates": len(rates),
@@ -126,10 +127,9 @@ def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, A
     }
 
 
-def _bound(entry: Entry, baseline: Entry) -> str:
-    """Whether the ratio of the times nobody saw is larger (>), smaller (<) or either (~)."""
-    mine, other = (e.result.summary.solved < e.result.summary.seeds for e in (entry, baseline))
-    return {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get((mine, other), "")
+def _solved(entry: Entry) -> tuple[int, int]:
+    """Solved and all seeds."""
+    return entry.result.summary.solved, entry.result.summary.seeds
 
 
 def _solves(entry: Entry, rate: float) -> bool:

@@ -11,6 +11,7 @@ from benchbed.errors import EntryError
 from benchbed.git import git
 from benchbed.registry import Plugin, find
 from benchbed.results import Result, load_history, load_result
+from benchbed.wording import file_name, options_line
 
 __all__ = ["command_of", "submit"]
 
@@ -112,7 +113,7 @@ def _name(result: Result, plugin: Plugin, folder: Path, supersedes: str | None) 
             raise EntryError(f"this run is published already, as {path}")
     defaults = plugin.resolve({})
     chosen = {name: value for name, value in result.config.mixer.options.items() if value != defaults[name]}
-    name = "-".join([plugin.label.replace(":", "."), *(f"{key}={value}" for key, value in chosen.items())])
+    name = "-".join(filter(None, [file_name(plugin.label), options_line(chosen, "-")]))
     if supersedes is not None and supersedes not in published:
         raise EntryError(
             f"--supersedes {supersedes}: expected an entry of {folder}, known: {', '.join(published) or 'none'}"

@@ -11,6 +11,7 @@ from benchbed.errors import BenchbedError
 from benchbed.job import Job, run_job
 from benchbed.registry import Plugin, find, plugins
 from benchbed.tracks import Track, load_track
+from benchbed.wording import file_name
 
 __all__ = ["Cell", "missing_cells", "run_cells"]
 
@@ -73,7 +74,7 @@ def _level(track: Track, name: str) -> str:
 def _held(folder: Path, level: str, mixer: Plugin) -> bool:
     """Whether a board holds this mixer at its default options, with today's source."""
     defaults = mixer.resolve({})
-    entries = [load_entry(path) for path in entry_files(folder / level.replace(":", "."))]
+    entries = [load_entry(path) for path in entry_files(folder / file_name(level))]
     references = [entry.result.config.mixer for entry in entries if entry.standing != "withdrawn"]
     return any(
         r.name == mixer.label and r.options == defaults and r.source_hash == mixer.source_hash for r in references

@@ -14,6 +14,7 @@ from benchbed.maps import Agreement
 from benchbed.results import Result
 from benchbed.storage import write_atomically
 from benchbed.trace import MemberTrace
+from benchbed.wording import options_line
 
 __all__ = ["draw_bias", "draw_trace"]
 
@@ -41,7 +42,7 @@ def draw_trace(result: Result, member: MemberTrace, path: Path) -> None:
     config = result.config
     bias = f", bias {config.score_bias:g} on the parents" if config.score_bias else ""
     figure.suptitle(
-        f"{config.mixer.name} on {config.level} {_options(config.task.options)}, seed {member.row.seed}, "
+        f"{config.mixer.name} on {config.level} ({options_line(config.task.options)}), seed {member.row.seed}, "
         f"rate {member.row.learning_rate:g}{bias}: "
         + (f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status)
     )
@@ -126,7 +127,3 @@ def _draw_maps(figure: SubFigure, title: str, shown: dict[int, np.ndarray], memb
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure.get_axes()[0].set_ylabel("output", fontsize="small")
-
-
-def _options(options: dict[str, object]) -> str:
-    return "(" + ", ".join(f"{key}={value}" for key, value in options.items()) + ")"

@@ -1,0 +1,40 @@
+"""Names, numbers and options as people read them: the same in the terminal, in Markdown, on pages and in pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["STANDINGS", "bound", "file_name", "number", "options_line", "with_interval"]
+
+STANDINGS = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed", "withdrawn": "withdrawn"}
+"""Who has checked an entry."""
+
+
+def number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
+    """`1,234`, or what stands for a number that there is not."""
+    return missing if value is None else f"{value:{form}}"
+
+
+def with_interval(value: float, interval: Sequence[float] | None, form: str = ",.0f") -> str:
+    """`266 [157, 374]`."""
+    return f"{value:{form}}" + (f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else "")
+
+
+def options_line(options: Mapping[str, Any], separator: str = ", ") -> str:
+    """`heads=8, groups=2`."""
+    return separator.join(f"{name}={value}" for name, value in options.items())
+
+
+def bound(mine: tuple[int, int], other: tuple[int, int]) -> str:
+    """What stands before a ratio of means: is that of the times nobody saw larger (>), smaller (<) or either (~)?
+
+    Args:
+        mine: solved and all seeds of the numerator.
+        other: of the denominator.
+    """
+    censored = mine[0] < mine[1], other[0] < other[1]
+    return {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get(censored, "")
+
+
+def file_name(label: str) -> str:
+    """A label as a file's or folder's name: a plug-in's holds a colon, which not every file system takes."""
+    return label.replace(":", ".")
