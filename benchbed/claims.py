@@ -61,16 +61,16 @@ def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
 
 
 def abruptness(steps: Sequence[int], losses: np.ndarray) -> float:
-    """Share of outputs that make more than half of their whole fall within a fifth of the steps trained.
+    """Share of outputs whose lowest loss so far makes more than half of its fall within a fifth of the steps trained.
 
     Args:
         steps: of the K evaluations.
         losses: `(K, N)` in nats.
     """
     window = max(1, len(steps) // 5)
-    falls = losses[:-window] - losses[window:]
-    whole = losses.max(axis=0) - losses.min(axis=0)
-    return float((falls.max(axis=0) > whole / 2).mean())
+    lowest = np.minimum.accumulate(losses)  # the way back from a spike is no discovery
+    falls = lowest[:-window] - lowest[window:]
+    return float((falls.max(axis=0) > (lowest[0] - lowest[-1]) / 2).mean())
 
 
 def judge_abruptness(shares: Sequence[float]) -> Verdict:

@@ -30,8 +30,8 @@ class Jump(NamedTuple):
 def find_jumps(steps: Sequence[int], losses: np.ndarray, chance_loss: float) -> list[Jump]:
     """Every jump, in order of its begin.
 
-    A jump is an unbroken run of evaluations between which the loss falls by a twentieth of chance each time, and by
-    a quarter of chance in all.
+    A jump is an unbroken run of evaluations between which the lowest loss so far falls by a twentieth of chance each
+    time, and by a quarter of chance in all. Of the lowest so far, because the way back from a spike is no discovery.
 
     Args:
         steps: of the K evaluations.
@@ -39,7 +39,7 @@ def find_jumps(steps: Sequence[int], losses: np.ndarray, chance_loss: float) -> 
         chance_loss: in nats.
     """
     found = []
-    for token, curve in enumerate(losses.T):
+    for token, curve in enumerate(np.minimum.accumulate(losses).T):
         steep = np.concatenate(([False], -np.diff(curve) >= _STEEP * chance_loss, [False]))
         edges = np.flatnonzero(np.diff(steep.astype(int)))
         for first, last in zip(edges[::2], edges[1::2], strict=True):

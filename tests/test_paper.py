@@ -49,6 +49,9 @@ def test_an_output_is_abrupt_if_most_of_its_fall_takes_a_fifth_of_the_steps():
     cliff = np.array([0.7] * 5 + [0.0] * 5)
     slope = np.linspace(0.7, 0.0, 10)
     assert abruptness(steps, np.stack((cliff, slope), axis=1)) == 0.5
+    spiked = slope.copy()
+    spiked[4] = 3.0
+    assert abruptness(steps, spiked[:, None]) == 0
     assert judge_abruptness([1.0] * 8).outcome == "holds"
     assert judge_abruptness([0.0] * 8).outcome == "does not hold"
     assert judge_abruptness([1.0] * 5 + [0.0] * 3).outcome == "undecided"

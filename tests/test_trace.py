@@ -29,7 +29,8 @@ def test_a_jump_is_found_with_its_token_begin_and_end():
     sliding = [0.69, 0.67, 0.65, 0.63, 0.61, 0.59]  # never steep
     twice = [0.69, 0.45, 0.45, 0.45, 0.10, 0.10]
     wobbling = [0.69, 0.60, 0.69, 0.60, 0.69, 0.69]  # steep and never far
-    found = find_jumps(steps, np.array([jumping, sliding, twice, wobbling]).T, CHANCE)
+    spiked = [0.69, 0.69, 2.90, 0.66, 0.66, 0.66]  # falls from where it had not been
+    found = find_jumps(steps, np.array([jumping, sliding, twice, wobbling, spiked]).T, CHANCE)
     assert [jump[:3] for jump in found] == [(2, 10, 20), (0, 20, 50), (2, 40, 50)]
     assert found[1].before == 0.69
     assert found[1].after == 0.01
