@@ -38,11 +38,15 @@ def recorder(folder: Path) -> Callable[[Member, Evaluation, Tensor], None]:
     """What writes the weights of every evaluation into a run's folder, for `benchbed.run.execute`."""
 
     def record(member: Member, evaluation: Evaluation, weights: Tensor) -> None:
-        path = folder / FOLDER / f"seed-{member.seed}" / f"step-{evaluation.step:06}.pt"
-        kept = weights.cpu().clone()
+        kept, path = weights.cpu().clone(), snapshot_file(folder, member.seed, evaluation.step)
         write_atomically(path, lambda file: torch.save(kept, file))
 
     return record
+
+
+def snapshot_file(folder: Path, seed: int, step: int) -> Path:
+    """Where the weights of a seed at a step belong."""
+    return folder / FOLDER / f"seed-{seed}" / f"step-{step:06}.pt"
 
 
 def snapshot_files(folder: Path, seed: int, last: int) -> dict[int, Path]:

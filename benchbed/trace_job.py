@@ -14,6 +14,7 @@ from benchbed.recipe import make_recipe
 from benchbed.render import Reporter, listing_table, say
 from benchbed.results import Result, run_folder
 from benchbed.run import EngineRequest
+from benchbed.snapshots import snapshot_file
 from benchbed.storage import write_atomically
 from benchbed.trace import MemberTrace, trace, write_trace
 from benchbed.trace_figures import draw_bias, draw_trace
@@ -51,6 +52,12 @@ def run_trace_job(
             draw_trace(result, member, path)
             say(console, f"{path} drawn")
         say(console, f"{folder / 'trace.yaml'} written; weights of every evaluation in {folder / 'weights'}")
+        jumping = next((member for member in traced if member.jumps and member.mixing), None)
+        if jumping:
+            before, after = (
+                snapshot_file(folder, jumping.row.seed, step) for step in (jumping.jumps[0].begin, jumping.steps[-1])
+            )
+            say(console, f"what the patterns carry: benchbed patch {before} {after}")
         outcomes.append((result, traced))
     if len(outcomes) == 2:
         _compare(outcomes[0], outcomes[1], run_folder(out, configs[1]), console)
