@@ -1,6 +1,7 @@
 """Which earlier tokens an output depends on: measured by gradients in any model, or read off explicit weights.
 
-Shapes: `B` sequences, `N` scored tokens, `T` tokens, `D` width, `V` vocabulary, `H` heads of all layers together.
+Shapes: `B` sequences, `N` outputs, `T` tokens, `D` width, `V` vocabulary, `H` heads of all layers together.
+Outputs are the scored tokens, of many the last 32: in its last states an automaton's rule can be known.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,28 +17,38 @@ from benchbed.recipe import Recipe
 from benchbed.seeding import generator
 from benchbed.task_tables import parents_in
 
-__all__ = ["Agreement", "agreement", "influence", "mixing", "other_parents", "patterns", "scored_parents"]
+__all__ = [
+    "Agreement",
+    "agreement",
+    "influence",
+    "mixing",
+    "other_parents",
+    "output_parents",
+    "outputs_of",
+    "patterns",
+]
 
+_OUTPUTS = 32
 _OTHERS = 32
 """Draws of parents that chance is told from."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well a map agrees with the true parents, averaged over scored tokens; all are shares of 1."""
+    """How well a map agrees with the true parents, averaged over outputs; all are shares of 1."""
 
     overlap: float
-    """Share of a token's s parents among the s earlier tokens that the map gives most to, in its best head."""
+    """Share of an output's s parents among the s earlier tokens that the map gives most to, in its best head."""
     chance: float
     """The same with parents of other draws, which the model cannot know."""
     chance_range: tuple[float, float]
     """95% of those draws lie within."""
     mass: float
-    """Share of the map that lies on the parents, in the best head of each token."""
+    """Share of the map that lies on the parents, in the best head of each output."""
     entropy: float
     """Of the map over earlier tokens, 1 where it is uniform; mean over heads."""
     later: float
-    """Share of the map on the scored token itself and those after it: above 0 where the model reads the answer."""
+    """Share of the map on the output itself and tokens after it: above 0 where the model reads the answer."""
 
     def plain(self) -> dict[str, Any]:
         """As data, to six digits."""
@@ -47,13 +58,18 @@ class Agreement:
         }
 
 
-def influence(model: Backbone, tokens: Tensor, scored: Tensor) -> Tensor:
-    """How much the logit of each scored token moves, to first order, when another token is replaced: `(B, N, T)`.
+def outputs_of(task: Task) -> Tensor:
+    """Which tokens the maps are about, `(N,)`."""
+    return task.scored.nonzero().flatten()[-_OUTPUTS:]
+
+
+def influence(model: Backbone, tokens: Tensor, outputs: Tensor) -> Tensor:
+    """How much the logit of each output moves, to first order, when another token is replaced: `(B, N, T)`.
 
     Args:
         model: as it was trained.
         tokens: `(B, T)`.
-        scored: `(T,)` bool.
+        outputs: of `outputs_of`.
 
     The gradient of the right token's logit, less the mean logit, is multiplied with the differences between the
     embeddings of all other tokens and the one that stands there; the answer is the mean of the absolute values.
@@ -66,10 +82,10 @@ def influence(model: Backbone, tokens: Tensor, scored: Tensor) -> Tensor:
     handle = model.tokens.register_forward_hook(catch)
     try:
         with torch.enable_grad():
-            logits = model(tokens)
+            logits = model(tokens)[:, -len(outputs) :]
     finally:
         handle.remove()
-    right = logits.gather(2, tokens[:, scored][:, :, None])[:, :, 0] - logits.mean(dim=2)  # (B, N)
+    right = logits.gather(2, tokens[:, outputs, None])[:, :, 0] - logits.mean(dim=2)  # (B, N)
     table = model.tokens.weight.detach()
     rows = []
     for column in right.unbind(dim=1):
@@ -98,33 +114,33 @@ def patterns(model: Backbone, tokens: Tensor) -> list[Tensor] | None:
     return found if len(found) == len(model.blocks) else None
 
 
-def mixing(model: Backbone, tokens: Tensor, scored: Tensor) -> Tensor | None:
-    """Absolute mixing weights at the positions that scored tokens are predicted from: `(B, H, N, T)`.
+def mixing(model: Backbone, tokens: Tensor, outputs: Tensor) -> Tensor | None:
+    """Absolute mixing weights at the positions that outputs are predicted from: `(B, H, N, T)`.
 
     None where a mixer has no explicit weights.
     """
     layers = patterns(model, tokens)
-    return None if layers is None else torch.cat(layers, dim=1)[:, :, scored.nonzero().flatten() - 1].abs()
+    return None if layers is None else torch.cat(layers, dim=1)[:, :, outputs - 1].abs()
 
 
-def scored_parents(task: Task, tokens: Tensor) -> Tensor | None:
-    """Parents of the scored tokens, `(B or 1, N, T)` bool; None where the task names none."""
+def output_parents(task: Task, tokens: Tensor) -> Tensor | None:
+    """Parents of the outputs, `(B or 1, N, T)` bool; None where the task names none."""
     parents = parents_in(task, tokens)
-    return None if parents is None else parents[:, task.scored]
+    return None if parents is None else parents[:, outputs_of(task)]
 
 
 def other_parents(recipe: Recipe, task: Task, seed: int, tokens: Tensor) -> list[Tensor]:
-    """Parents that this model cannot have learned, like `scored_parents`.
+    """Parents that this model cannot have learned, like `output_parents`.
 
     Those of other instances where they differ; those of other sequences where each has its own; and where every
     instance has the same, as many earlier tokens drawn at random.
     """
-    true = scored_parents(task, tokens)
+    true = output_parents(task, tokens)
     assert true is not None
     if task.parents is None:
         return [true.roll(shift, dims=0) for shift in range(1, min(_OTHERS + 1, len(tokens)))]
     instances = (recipe.make_task(10_000 + _OTHERS * seed + number) for number in range(_OTHERS))
-    others = [parents for parents in (scored_parents(t, tokens) for t in instances) if parents is not None]
+    others = [parents for parents in (output_parents(t, tokens) for t in instances) if parents is not None]
     if not all(torch.equal(parents, true) for parents in others):
         return others
     random, number = generator(seed, "held-out", 1), true.sum(-1, keepdim=True)
@@ -137,7 +153,7 @@ def agreement(shown: Tensor, parents: Tensor, others: list[Tensor], task: Task) 
 
     Args:
         shown: `(B, H, N, T)`, none negative; where parents are the same in all sequences, their mean is compared.
-        parents: of `scored_parents`.
+        parents: of `output_parents`.
         others: of `other_parents`.
         task: the instance.
     """
@@ -178,5 +194,5 @@ def _ranks(values: Tensor) -> Tensor:
 
 
 def _earlier(task: Task) -> Tensor:
-    """The tokens before each scored token, `(N, T)` bool."""
-    return torch.arange(task.length) < task.scored.nonzero()
+    """The tokens before each output, `(N, T)` bool."""
+    return torch.arange(task.length) < outputs_of(task)[:, None]

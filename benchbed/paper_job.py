@@ -14,11 +14,12 @@ from benchbed.claims import Samples, Verdict, abruptness, judge_abruptness, judg
 from benchbed.config import plan
 from benchbed.environment import device_name, find_device
 from benchbed.errors import ResultError
-from benchbed.paper import FIGURES, Experiment, samples_of
+from benchbed.paper import FIGURES, Experiment, Part, measured, samples_of
 from benchbed.render import Reporter, say
 from benchbed.results import run_folder
 from benchbed.run import EngineRequest
 from benchbed.storage import dump_yaml, write_atomically
+from benchbed.sweep import Cell
 from benchbed.sweep_job import run_sweep_job
 from benchbed.trace import MemberTrace, trace
 from benchbed.tracks import load_track
@@ -73,34 +74,43 @@ def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) 
 def _sweeps(
     experiment: Experiment, quick: bool, folder: Path, device: str, console: Console
 ) -> tuple[Verdict, dict[str, Any]]:
-    lines, numbers, seeds = list[Samples](), list[dict[str, Any]](), 0
-    for number, part in enumerate(experiment.quick if quick else experiment.full, start=1):
+    parts = experiment.quick if quick else experiment.full
+    lines, numbers = list[Samples](), list[dict[str, Any]]()
+    for number, part in enumerate(parts, start=1):
         cells = run_sweep_job(part.sweep, folder / f"sweep-{number}", device, "local", console)
-        for cell in cells:
-            if cell.result is None:
-                raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
-            seeds = len(cell.result.members)
-            numbers.append({"line": part.label, **cell.values, "steps": cell.result.restricted_steps})
-        line = samples_of(experiment, part, cells)
-        per_cell = np.array(line.y).reshape(len(cells), -1).tolist()
-        for row, values in zip(numbers[-len(cells) :], per_cell, strict=True):
-            row[experiment.measure] = [float(f"{value:.5g}") for value in values]
-        lines.append(line)
+        numbers += [_cell_numbers(part, cell) for cell in cells]
+        lines.append(samples_of(experiment, part, cells))
     write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"cells": numbers}).encode()))
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
-    _draw_lines(figure.subplots(), experiment, lines)
-    figure.suptitle(f"{experiment.measure} against {experiment.x_label}{' (quick)' if quick else ''}")
-    write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
-    first = (experiment.quick if quick else experiment.full)[0].sweep
+    sweep = parts[0].sweep
     about = {
         "claim": experiment.claim,
         "note": experiment.note or None,
-        "track": first.track,
-        "seeds": seeds,
-        "max_steps": first.max_steps or load_track(first.track).budget.steps,
-        "learning_rate": first.learning_rate or "tuned for each cell",
+        "track": sweep.track,
+        "seeds": len(numbers[0]["steps"]),
+        "max_steps": sweep.max_steps or load_track(sweep.track).budget.steps,
+        "learning_rate": sweep.learning_rate or "tuned for each cell",
     }
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    if experiment.measure == "plateau end":
+        axes.axhline(about["max_steps"], color="0.5", linestyle=":", linewidth=1, label="budget")
+    _draw_lines(axes, experiment, lines)
+    figure.suptitle(f"{experiment.measure} against {experiment.x_label}{' (quick)' if quick else ''}")
+    write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
     return judge_trend(lines, rises=experiment.rises), about
+
+
+def _cell_numbers(part: Part, cell: Cell) -> dict[str, Any]:
+    """By seed, whatever the experiment looks at."""
+    if cell.result is None:
+        raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
+    return {
+        "line": part.label,
+        **cell.values,
+        "steps": cell.result.restricted_steps,
+        "plateau_end": [int(end) for end in measured(cell.result, "plateau end")],
+        "final_loss": [float(f"{loss:.5g}") for loss in measured(cell.result, "final loss / chance")],
+    }
 
 
 def _draw_lines(axes: Axes, experiment: Experiment, lines: list[Samples]) -> None:

@@ -18,7 +18,7 @@ from benchbed.results import load_result
 from benchbed.storage import write_atomically
 from benchbed.trajectory import Evaluation, Member
 
-__all__ = ["Snapshot", "load_snapshot", "rebuild", "recorder", "snapshot_files"]
+__all__ = ["Snapshot", "load_snapshot", "rebuild", "recorder", "snapshot_file", "snapshot_files"]
 
 FOLDER = "weights"
 

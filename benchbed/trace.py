@@ -12,7 +12,7 @@ from torch import Tensor
 from benchbed.config import RunConfig
 from benchbed.contracts import Task
 from benchbed.jumps import Jump, events, find_jumps
-from benchbed.maps import Agreement, agreement, influence, mixing, other_parents, scored_parents
+from benchbed.maps import Agreement, agreement, influence, mixing, other_parents, output_parents, outputs_of
 from benchbed.recipe import Recipe, make_recipe
 from benchbed.results import Result, load_history
 from benchbed.run import EngineRequest, Observer, execute
@@ -22,8 +22,8 @@ from benchbed.storage import dump_yaml, write_atomically
 
 __all__ = ["Maps", "MemberTrace", "trace", "write_trace"]
 
-_SEQUENCES = 64
-"""Held-out sequences that maps are measured on."""
+_TOKENS = 2048
+"""Tokens of the held-out sequences that maps are measured on; 8 to 64 sequences."""
 _LOOKS = 40
 """Steps of a member at which maps are measured, at most."""
 _FRAMES = 5
@@ -55,7 +55,7 @@ class MemberTrace:
     frames: dict[int, Maps]
     """First and last look, and before and after jumps."""
     parents: np.ndarray | None
-    """`(N, T)`: those of the scored tokens; of the first sequence where each has its own."""
+    """`(N, T)`: those of the outputs; of the first sequence where each has its own."""
 
 
 def trace(
@@ -87,8 +87,9 @@ def _look_into(
     recipe: Recipe, row: MemberRow, steps: list[int], losses: np.ndarray, folder: Path, chance_loss: float
 ) -> MemberTrace:
     task = recipe.make_task(row.seed)
-    tokens = recipe.held_out_data(row.seed, task)[:_SEQUENCES]
-    parents = scored_parents(task, tokens)
+    tokens = recipe.held_out_data(row.seed, task)[: min(64, max(8, _TOKENS // task.length))]
+    outputs = outputs_of(task)
+    parents = output_parents(task, tokens)
     others = [] if parents is None else other_parents(recipe, task, row.seed, tokens)
     jumps = find_jumps(steps, losses, chance_loss) if np.isfinite(losses).all() else []
     frames = _frames(steps, jumps)
@@ -96,7 +97,7 @@ def _look_into(
     measured: dict[int, tuple[Tensor, Tensor | None]] = {}
     for step in sorted({*_evenly(steps, _LOOKS), *frames}):
         model = rebuild(recipe, task, row.seed, torch.load(files[step], weights_only=True))
-        measured[step] = influence(model, tokens, task.scored), mixing(model, tokens, task.scored)
+        measured[step] = influence(model, tokens, outputs), mixing(model, tokens, outputs)
     return MemberTrace(
         row=row,
         steps=steps,

@@ -126,4 +126,5 @@ def _draw_maps(figure: SubFigure, title: str, shown: dict[int, np.ndarray], memb
         axes.tick_params(labelsize="x-small")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.get_axes()[0].set_ylabel("output", fontsize="small")
+    count, whole = len(next(iter(shown.values()))), member.losses.shape[1]
+    figure.get_axes()[0].set_ylabel("output" if count == whole else f"last {count} outputs", fontsize="small")

@@ -11,7 +11,7 @@ from torch import nn
 from benchbed.config import plan
 from benchbed.errors import OptionError, ResultError
 from benchbed.jumps import Jump, events, find_jumps
-from benchbed.maps import agreement, influence, mixing, other_parents, patterns, scored_parents
+from benchbed.maps import agreement, influence, mixing, other_parents, output_parents, outputs_of, patterns
 from benchbed.patching import patch
 from benchbed.recipe import Recipe, make_recipe
 from benchbed.registry import find
@@ -50,7 +50,7 @@ def model_of(config, seed=0):
 @pytest.mark.parametrize("mixer", ["multi_head_attention", "mlp_mixer", "gru", "linear_attention"])
 def test_the_influence_of_every_mixer_is_causal(configure, mixer):
     _, task, model, tokens = model_of(configure(mixer))
-    moved = influence(model, tokens, task.scored)
+    moved = influence(model, tokens, outputs_of(task))
     assert moved.shape == (len(tokens), int(task.scored.sum()), task.length)
     assert (moved >= 0).all()
     for row, token in enumerate(task.scored.nonzero().flatten()):
@@ -62,7 +62,7 @@ def test_the_influence_is_the_first_order_effect_of_replacing_a_token(configure)
     """Checked against finite differences of the embedding in float64."""
     _, task, model, tokens = model_of(configure())
     model, tokens = model.double(), tokens[:3]
-    moved = influence(model, tokens, task.scored)
+    moved = influence(model, tokens, outputs_of(task))
     step, column, row = 1e-6, 1, 2
     before = model(tokens)[:, row]
     difference = model.tokens.weight[1] - model.tokens.weight[0]
@@ -96,11 +96,11 @@ def test_the_map_of_a_mixer_that_reads_the_answer_says_so(configure):
     recipe, task, _, _ = model_of(configure())
     leaky = Recipe(**{**vars(recipe), "mixer": ReadsTheAnswer, "mixer_options": {}})
     tokens = recipe.held_out_data(0, task)
-    parents, others = scored_parents(task, tokens), other_parents(recipe, task, 0, tokens)
+    parents, others = output_parents(task, tokens), other_parents(recipe, task, 0, tokens)
     assert parents is not None
     shares = []
     for each in (recipe, leaky):
-        moved = influence(each.make_model(0, task).eval(), tokens, task.scored)
+        moved = influence(each.make_model(0, task).eval(), tokens, outputs_of(task))
         shares.append(agreement(moved[:, None], parents, others, task).later)
     assert shares[0] < 1e-6
     assert shares[1] > 0.1
@@ -108,19 +108,19 @@ def test_the_map_of_a_mixer_that_reads_the_answer_says_so(configure):
 
 def test_mixing_weights_are_those_where_a_token_is_predicted(configure):
     _, task, model, tokens = model_of(configure("static_mixer", "linear_map@deep"))
-    seen = mixing(model, tokens, task.scored)
+    seen = mixing(model, tokens, outputs_of(task))
     assert seen is not None
     assert seen.shape == (len(tokens), 2 * 8, 4, 8)
     matrix = model.get_submodule("blocks.1.mixer").matrix
     assert isinstance(matrix, torch.Tensor)
     assert torch.equal(seen[0, 8:, 2], (matrix * torch.ones(8, 8).tril())[:, 5].abs().detach())
     _, task, model, tokens = model_of(configure("mlp_mixer"))
-    assert mixing(model, tokens, task.scored) is None
+    assert mixing(model, tokens, outputs_of(task)) is None
 
 
 def test_a_map_that_is_the_truth_agrees_fully_and_a_uniform_one_as_chance_does(configure):
     recipe, task, _, tokens = model_of(configure(task_options={"state_size": "8", "sparsity": "3"}))
-    parents, others = scored_parents(task, tokens), other_parents(recipe, task, 0, tokens)
+    parents, others = output_parents(task, tokens), other_parents(recipe, task, 0, tokens)
     assert parents is not None
     truth = agreement(parents[:, None].float().expand(len(tokens), 1, -1, -1), parents, others, task)
     assert (truth.overlap, truth.mass, truth.later) == pytest.approx((1, 1, 0))
@@ -145,12 +145,30 @@ def test_chance_is_below_one_where_parents_differ_by_sequence_and_where_they_nev
         "cellular_automata": {"states": "3"},
     }
     recipe, made, _, tokens = model_of(configure("multi_head_attention", task, task_options=options[task]))
-    parents, others = scored_parents(made, tokens), other_parents(recipe, made, 0, tokens)
+    parents, others = output_parents(made, tokens), other_parents(recipe, made, 0, tokens)
     assert parents is not None
     shown = parents[:, None].float().expand(len(tokens), 1, -1, -1)
     seen = agreement(shown, parents, others, made)
     assert seen.overlap == pytest.approx(1)
     assert seen.chance < 0.5
+
+
+def test_of_many_outputs_the_last_are_looked_at(configure):
+    changes = {"states": "8", "state_size": "8"}
+    _, task, model, tokens = model_of(configure("multi_head_attention", "cellular_automata", task_options=changes))
+    outputs = outputs_of(task)
+    assert outputs.tolist() == list(range(32, 64))
+    moved, seen, parents = (
+        influence(model, tokens, outputs),
+        mixing(model, tokens, outputs),
+        output_parents(task, tokens),
+    )
+    assert seen is not None
+    assert parents is not None
+    assert moved.shape[1:] == seen.shape[2:] == parents.shape[1:] == (32, 64)
+    assert moved[:, 0, 32:].sum() == seen[:, :, 0, 32:].sum() == 0
+    assert moved[:, -1, :63].sum() > 0
+    assert parents[0, 0].nonzero().flatten().tolist() == [24, 25, 31]  # the cell and its neighbours on the ring
 
 
 @pytest.fixture(scope="module")
