@@ -48,8 +48,8 @@ def trend_test(line: Samples) -> tuple[float, float]:
 def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
     """Whether y rises (or falls) with x in every line as it is claimed.
 
-    It holds if every line alone is significant (the intersection-union test, which needs no adjustment, and whose p is
-    the largest); it does not hold if a line is significant the other way after Holm's adjustment.
+    It holds if every line alone is significant (the intersection-union test: its p is the largest, and needs no
+    adjustment); it does not hold if a line is significant the other way after Holm's adjustment.
     """
     found = {line.label: trend_test(line) for line in lines}
     adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
