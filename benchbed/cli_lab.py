@@ -51,7 +51,9 @@ def sweep(
             help="Axis: task.sparsity=1..4, mixer.heads=1,2; repeat.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps/sweep"),
+    out: Annotated[
+        Path | None, typer.Option(help="Its folder. [default: sweeps/<task>-<what was asked for>]")
+    ] = None,
     track: Track = "lite",
     mixer_option: MixerOptions = None,
     task_option: TaskOptions = None,
@@ -80,7 +82,7 @@ def sweep(
         checked=check,
     )
     with going_on():
-        cells = run_sweep_job(asked, out, device, backend.value, console())
+        cells = run_sweep_job(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
     if any(cell.status == "failed" for cell in cells):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ own rows and nothing else. Runs lie in `<out>/runs`, so that a sweep goes on whe
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,8 @@ from benchbed.recipe import make_recipe
 from benchbed.results import Result, run_folder
 from benchbed.run import EngineRequest, Observer, execute_together, shape_of
 from benchbed.storage import dump_yaml, write_atomically
-from benchbed.tracks import load_track, track_names
+from benchbed.tracks import fingerprint, load_track, track_names
+from benchbed.wording import file_name
 
 __all__ = ["Batch", "Cell", "Sweep", "batches", "plan_cells", "rows_of", "train", "write_tables"]
 
@@ -42,6 +43,11 @@ class Sweep:
     """The same in every cell."""
     task_options: dict[str, str] = field(default_factory=dict)
     checked: bool = True
+
+    @property
+    def name(self) -> str:
+        """Another one for another sweep: a folder's name."""
+        return f"{file_name(self.task)}-{fingerprint(asdict(self))[:10]}"
 
 
 @dataclass(eq=False)

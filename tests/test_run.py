@@ -348,3 +348,19 @@ def test_a_bias_towards_the_parents_is_another_run_and_changes_what_is_learned(c
 def test_a_bias_that_cannot_be_given_is_refused(configure, tmp_path, mixer, task, message):
     with pytest.raises(OptionError, match=message):
         run(configure(mixer, task, score_bias=1.0, max_steps=20), tmp_path)
+
+
+@pytest.mark.parametrize("bias", [0.0, 2.0])
+def test_runs_that_train_in_one_batch_agree_with_looped_ones(configure, tmp_path, bias):
+    """Each cell has a matrix, and so a bias, of its own: in one vmap they must not meet."""
+    cells = [configure(task_options={"sparsity": s}, seeds=2, max_steps=30, score_bias=bias) for s in ("1", "2")]
+    results = {}
+    for engine in ("loop", "vmap"):
+        folders = [tmp_path / engine / config.identity for config in cells]
+        request = EngineRequest(engine, torch.device("cpu"))
+        results[engine] = [outcome.result for outcome in execute_together(cells, folders, request, lambda _: None)]
+        assert {result.environment.engine for result in results[engine]} == {engine}
+    for looped, batched in zip(results["loop"], results["vmap"], strict=True):
+        losses = [[row.final_loss for row in result.tuning] for result in (looped, batched)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert results["loop"][0].tuning[0].final_loss != pytest.approx(results["loop"][1].tuning[0].final_loss, rel=1e-2)

@@ -145,6 +145,12 @@ def test_a_misspelled_option_is_an_error_and_no_table_of_impossible_cells(sweep,
     assert not (tmp_path / "sweep.csv").exists()
 
 
+def test_every_sweep_has_a_folder_of_its_own(sweep):
+    first = sweep("task.sparsity=1,2")
+    assert first.name == sweep("task.sparsity=1,2").name
+    assert len({first.name, sweep("task.sparsity=1,3").name, sweep("task.sparsity=1,2", seeds=3).name}) == 3
+
+
 def test_one_axis_is_drawn_as_curves_and_sizes_of_the_backbone_can_be_swept(sweep, tmp_path):
     cells = run_sweep_job(
         sweep("mixer.heads,backbone.dim,backbone.mlp_dim=1:8:16,2:16:32"), tmp_path, "cpu", "local", quiet()
