@@ -51,9 +51,7 @@ def sweep(
             help="Axis: task.sparsity=1..4, mixer.heads=1,2; repeat.",
         ),
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="Its folder. [default: sweeps/<task>-<what was asked for>]")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Its folder. [default: sweeps/<task>-<hash>]")] = None,
     track: Track = "lite",
     mixer_option: MixerOptions = None,
     task_option: TaskOptions = None,
