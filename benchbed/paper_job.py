@@ -75,10 +75,11 @@ def _sweeps(
     experiment: Experiment, quick: bool, folder: Path, device: str, console: Console
 ) -> tuple[Verdict, dict[str, Any]]:
     parts = experiment.quick if quick else experiment.full
-    lines, numbers = list[Samples](), list[dict[str, Any]]()
+    lines, numbers, commits = list[Samples](), list[dict[str, Any]](), set[str | None]()
     for number, part in enumerate(parts, start=1):
         cells = run_sweep_job(part.sweep, folder / f"sweep-{number}", device, "local", console)
         numbers += [_cell_numbers(part, cell) for cell in cells]
+        commits |= {cell.result.environment.git_commit for cell in cells if cell.result}
         lines.append(samples_of(experiment, part, cells))
     write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"cells": numbers}).encode()))
     sweep = parts[0].sweep
@@ -89,6 +90,7 @@ def _sweeps(
         "seeds": len(numbers[0]["steps"]),
         "max_steps": sweep.max_steps or load_track(sweep.track).budget.steps,
         "learning_rate": sweep.learning_rate or "tuned for each cell",
+        "trained_by_commit": sorted(filter(None, commits)),
     }
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -144,7 +146,7 @@ def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[V
     )
     reporter = Reporter(console)
     with reporter.watching():
-        _, traced = trace(config, run_folder(folder, config), EngineRequest("auto", found), reporter.observe)
+        result, traced = trace(config, run_folder(folder, config), EngineRequest("auto", found), reporter.observe)
     shares = [abruptness(member.steps, member.losses) for member in traced]
     numbers = [_member_numbers(member, share) for member, share in zip(traced, shares, strict=True)]
     write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"members": numbers}).encode()))
@@ -166,6 +168,7 @@ def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[V
         "seeds": len(traced),
         "max_steps": config.budget.steps,
         "learning_rate": 1e-3,
+        "trained_by_commit": list(filter(None, [result.environment.git_commit])),
     }
     return judge_abruptness(shares), about
 
