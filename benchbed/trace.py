@@ -140,11 +140,17 @@ def _evenly(items: list[int], number: int) -> list[int]:
 
 
 def write_trace(result: Result, traced: Sequence[MemberTrace], folder: Path) -> Path:
-    """Write `trace.yaml`: jumps, and the agreement with the parents at every look.
+    """Write `trace.yaml`, jumps and the agreement with the parents at every look, and the drawn maps of each seed.
+
+    Maps are arrays of `maps-seed0.npz`, by name: `influence-000100` `(N, T)`, `mixing-000100` `(H, N, T)`, `parents`.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: they cannot be written.
     """
+    for member in traced:
+        arrays: dict[str, Any] = _arrays(member)
+        file = folder / f"maps-seed{member.row.seed}.npz"
+        write_atomically(file, lambda file, arrays=arrays: np.savez_compressed(file, **arrays))
     data: dict[str, Any] = {"schema_version": 1, "identity": result.identity, "members": []}
     for member in traced:
         data["members"].append(
@@ -162,6 +168,12 @@ def write_trace(result: Result, traced: Sequence[MemberTrace], folder: Path) -> 
     path = folder / "trace.yaml"
     write_atomically(path, lambda file: file.write(text.encode()))
     return path
+
+
+def _arrays(member: MemberTrace) -> dict[str, np.ndarray]:
+    arrays = {f"influence-{step:06}": maps.influence for step, maps in member.frames.items()}
+    arrays |= {f"mixing-{step:06}": maps.mixing for step, maps in member.frames.items() if maps.mixing is not None}
+    return arrays if member.parents is None else {**arrays, "parents": member.parents}
 
 
 def _plain(jump: Jump) -> dict[str, Any]:

@@ -219,6 +219,24 @@ def test_a_trace_that_was_made_is_taken_up_and_one_without_weights_is_told(trace
         path.rename(folder / "weights" / "seed-1" / path.name)
 
 
+def test_a_trace_that_was_interrupted_goes_on_with_the_same_weights(configure, tmp_path):
+    config = configure("multi_head_attention", "linear_map@s2", learning_rate=0.003, seeds=2)
+
+    def stop(progress):
+        if max(t.step for t in progress.trajectories) >= 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trace(config, tmp_path / "cut", REQUEST, stop)
+    trace(config, tmp_path / "cut", REQUEST, lambda _: None)
+    trace(config, tmp_path / "whole", REQUEST, lambda _: None)
+    files = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "weights").rglob("*.pt")}
+    assert len(files) >= 8
+    for name in files:
+        cut, whole = (torch.load(tmp_path / part / name, weights_only=True) for part in ("cut", "whole"))
+        assert torch.equal(cut, whole)
+
+
 def weights(folder, seed, step):
     return folder / "weights" / f"seed-{seed}" / f"step-{step:06}.pt"
 
@@ -267,6 +285,11 @@ def test_the_command_traces_draws_biases_and_patches(command_line, tiny_path, tm
         assert [member["seed"] for member in document["members"]] == [0, 1]
         for member in document["members"]:
             assert (folder / f"trace-seed{member['seed']}.png").exists()
+            with np.load(folder / f"maps-seed{member['seed']}.npz") as maps:
+                assert maps["parents"].sum() == 4 * 2
+                last = max(name for name in maps if name.startswith("influence"))
+                assert maps[last].sum(axis=1) == pytest.approx(np.ones(4), rel=1e-5)
+                assert maps[last.replace("influence", "mixing")].shape == (8, 4, 8)
             assert member["influence"][-1]["overlap"] > member["influence"][-1]["chance"]
     files = sorted((plain / "weights" / "seed-0").iterdir())
     code, out, _ = command_line("patch", files[0], files[-1], "--json")
