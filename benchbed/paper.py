@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from benchbed.claims import Samples
-from benchbed.results import Result
 from benchbed.sweep import Cell, Sweep
 
-__all__ = ["FIGURES", "Experiment", "Measure", "Part", "measured", "samples_of"]
+__all__ = ["FIGURES", "Experiment", "Measure", "Part", "lines_of", "numbers_of"]
 
-Measure = Literal["final loss / chance", "plateau end"]
+Measure = Literal["final_loss", "plateau_end"]
+"""Final held-out loss as a share of chance, a diverged seed counting 1; or min(plateau end, budget)."""
 
 _ATTENTION, _TOKEN_MLP = "multi_head_attention", "mlp_mixer"
 
@@ -44,23 +44,35 @@ class Experiment:
     """What a reader must know of the design."""
 
 
-def measured(result: Result, measure: Measure) -> list[float]:
-    """One number a scoring seed; a diverged seed counts with the chance loss."""
-    if measure == "plateau end":
-        return [float(row.plateau_end or result.config.budget.steps) for row in result.members]
-    return [1.0 if row.final_loss is None else row.final_loss / result.chance_loss for row in result.members]
+def numbers_of(part: Part, cell: Cell) -> dict[str, Any]:
+    """One row of an experiment's numbers: where a finished cell stands, and what each of its seeds came to."""
+    assert cell.result is not None
+    budget, chance = cell.result.config.budget.steps, cell.result.chance_loss
+    losses = [1.0 if row.final_loss is None else row.final_loss / chance for row in cell.result.members]
+    return {
+        "line": part.label,
+        **cell.values,
+        "steps": cell.result.restricted_steps,
+        "plateau_end": [row.plateau_end or budget for row in cell.result.members],
+        "final_loss": [float(f"{loss:.5g}") for loss in losses],
+    }
 
 
-def samples_of(experiment: Experiment, part: Part, cells: Sequence[Cell]) -> Samples:
-    """The points of a part's finished cells."""
-    x, y = list[float](), list[float]()
-    for cell in cells:
-        if cell.result is not None:
-            value: Any = cell.values[experiment.x]
-            place = part.sweep.mixers.index(value) if experiment.x == "mixer" else float(value)
-            numbers = measured(cell.result, experiment.measure)
-            x, y = x + [place] * len(numbers), y + numbers
-    return Samples(part.label, x, y)
+def lines_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> list[Samples]:
+    """The lines of a figure from its numbers.
+
+    Final losses below a hundredth of chance are equal: members stop when they solve, and how far below they are then
+    says when they were stopped and not what they learned.
+    """
+    mixers = list(dict.fromkeys(row["mixer"] for row in numbers))
+    floor = 0.01 if experiment.measure == "final_loss" else 0.0
+    lines = []
+    for label in dict.fromkeys(row["line"] for row in numbers):
+        mine = [row for row in numbers if row["line"] == label]
+        places = [mixers.index(row["mixer"]) if experiment.x == "mixer" else row[experiment.x] for row in mine]
+        points = [(x, max(y, floor)) for x, row in zip(places, mine, strict=True) for y in row[experiment.measure]]
+        lines.append(Samples(label, [float(x) for x, _ in points], [float(y) for _, y in points]))
+    return lines
 
 
 def _sweep(grid: tuple[str, ...], quick: bool, **changes: Any) -> Sweep:
@@ -95,7 +107,7 @@ FIGURES: dict[str, Experiment | None] = {
     "fig3": None,
     "fig4-linear-map": Experiment(
         claim="The denser the pattern, the harder it is to learn: the final loss rises with s at every S.",
-        measure="final loss / chance",
+        measure="final_loss",
         rises=True,
         x="task.sparsity",
         x_label="ones a row, s",
@@ -111,7 +123,7 @@ FIGURES: dict[str, Experiment | None] = {
     ),
     "fig4-automata": Experiment(
         claim="The more cells a cell depends on, the harder the automaton: the final loss rises with its depth k.",
-        measure="final loss / chance",
+        measure="final_loss",
         rises=True,
         x="task.depth",
         x_label="depth k (2k+1 parents)",
@@ -121,7 +133,7 @@ FIGURES: dict[str, Experiment | None] = {
     ),
     "fig4-plateau": Experiment(
         claim="The longer the context, the longer the plateau: its end comes later with S at the same s.",
-        measure="plateau end",
+        measure="plateau_end",
         rises=True,
         x="task.state_size",
         x_label="state size S",
@@ -133,7 +145,7 @@ FIGURES: dict[str, Experiment | None] = {
     ),
     "fig5-heads": Experiment(
         claim="More heads learn more, at a fixed width and at a fixed head dimension: the final loss falls.",
-        measure="final loss / chance",
+        measure="final_loss",
         rises=False,
         x="mixer.heads",
         x_label="heads",
@@ -149,7 +161,7 @@ FIGURES: dict[str, Experiment | None] = {
     ),
     "fig6-mixer": Experiment(
         claim="Where patterns are complex, the MLP-Mixer learns what attention does not: its final loss is lower.",
-        measure="final loss / chance",
+        measure="final_loss",
         rises=False,
         x="mixer",
         x_label="mixer",

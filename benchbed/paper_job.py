@@ -14,18 +14,18 @@ from benchbed.claims import Samples, Verdict, abruptness, judge_abruptness, judg
 from benchbed.config import plan
 from benchbed.environment import device_name, find_device
 from benchbed.errors import ResultError
-from benchbed.paper import FIGURES, Experiment, Part, measured, samples_of
+from benchbed.paper import FIGURES, Experiment, Measure, lines_of, numbers_of
 from benchbed.render import Reporter, say
 from benchbed.results import run_folder
 from benchbed.run import EngineRequest
 from benchbed.storage import dump_yaml, write_atomically
-from benchbed.sweep import Cell
 from benchbed.sweep_job import run_sweep_job
 from benchbed.trace import MemberTrace, trace
 from benchbed.tracks import load_track
 
 __all__ = ["reproduce"]
 
+_MEASURES: dict[Measure, str] = {"final_loss": "final loss / chance", "plateau_end": "plateau end"}
 _LEVEL = "linear_map@s3"
 """Where the losses of single outputs are looked at."""
 
@@ -75,12 +75,15 @@ def _sweeps(
     experiment: Experiment, quick: bool, folder: Path, device: str, console: Console
 ) -> tuple[Verdict, dict[str, Any]]:
     parts = experiment.quick if quick else experiment.full
-    lines, numbers, commits = list[Samples](), list[dict[str, Any]](), set[str | None]()
+    numbers, commits = list[dict[str, Any]](), set[str | None]()
     for number, part in enumerate(parts, start=1):
         cells = run_sweep_job(part.sweep, folder / f"sweep-{number}", device, "local", console)
-        numbers += [_cell_numbers(part, cell) for cell in cells]
-        commits |= {cell.result.environment.git_commit for cell in cells if cell.result}
-        lines.append(samples_of(experiment, part, cells))
+        for cell in cells:
+            if cell.result is None:
+                raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
+            numbers.append(numbers_of(part, cell))
+            commits.add(cell.result.environment.git_commit)
+    lines, measure = lines_of(experiment, numbers), _MEASURES[experiment.measure]
     write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"cells": numbers}).encode()))
     sweep = parts[0].sweep
     about = {
@@ -94,25 +97,12 @@ def _sweeps(
     }
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    if experiment.measure == "plateau end":
+    if experiment.measure == "plateau_end":
         axes.axhline(about["max_steps"], color="0.5", linestyle=":", linewidth=1, label="budget")
     _draw_lines(axes, experiment, lines)
-    figure.suptitle(f"{experiment.measure} against {experiment.x_label}{' (quick)' if quick else ''}")
+    figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
     write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
     return judge_trend(lines, rises=experiment.rises), about
-
-
-def _cell_numbers(part: Part, cell: Cell) -> dict[str, Any]:
-    """By seed, whatever the experiment looks at."""
-    if cell.result is None:
-        raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
-    return {
-        "line": part.label,
-        **cell.values,
-        "steps": cell.result.restricted_steps,
-        "plateau_end": [int(end) for end in measured(cell.result, "plateau end")],
-        "final_loss": [float(f"{loss:.5g}") for loss in measured(cell.result, "final loss / chance")],
-    }
 
 
 def _draw_lines(axes: Axes, experiment: Experiment, lines: list[Samples]) -> None:
@@ -125,7 +115,7 @@ def _draw_lines(axes: Axes, experiment: Experiment, lines: list[Samples]) -> Non
     axes.set_xticks(sorted({x for line in lines for x in line.x}))
     if experiment.x == "mixer":
         axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
-    axes.set(xlabel=experiment.x_label, ylabel=experiment.measure, ylim=(0, None))
+    axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 

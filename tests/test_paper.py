@@ -1,6 +1,7 @@
 """The paper's experiments: verdicts that can come out each way, and every experiment planned and run, made tiny."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 import benchbed.paper_job
 from benchbed.claims import Samples, abruptness, judge_abruptness, judge_trend, trend_test
-from benchbed.paper import FIGURES, Experiment
+from benchbed.paper import FIGURES, Experiment, lines_of
 from benchbed.sweep import plan_cells
 from benchbed.tracks import load_track
 
@@ -119,3 +120,28 @@ def test_a_figure_is_drawn_counted_and_judged(name, tiny_experiments, command_li
     experiment = FIGURES[name]
     if experiment:
         assert all(len(row["final_loss"]) == len(row["plateau_end"]) == len(row["steps"]) == 2 for row in rows)
+
+
+PUBLISHED = sorted((Path(__file__).resolve().parents[1] / "docs" / "paper").glob("*/verdict.yaml"))
+
+
+def test_every_figure_is_published():
+    assert {yaml.safe_load(path.read_text())["figure"] for path in PUBLISHED} == set(FIGURES)
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
+def test_a_published_verdict_follows_from_its_numbers_and_the_page_says_the_same(path):
+    verdict = yaml.safe_load(path.read_text())
+    numbers = yaml.safe_load((path.parent / "numbers.yaml").read_text())
+    experiment = FIGURES[verdict["figure"]]
+    if experiment is None:
+        again = judge_abruptness([member["abrupt_outputs"] for member in numbers["members"]])
+    else:
+        assert verdict["claim"] == experiment.claim
+        again = judge_trend(lines_of(experiment, numbers["cells"]), rises=experiment.rises)
+    assert (again.outcome, again.effect) == (verdict["verdict"], verdict["effect"])
+    assert again.p == pytest.approx(verdict["p"], rel=0.01)
+    page = (path.parents[1].parent / "paper.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith(f"| [`{verdict['figure']}`]"))
+    assert f"| **{verdict['verdict']}** | {verdict['p']:.2g} |" in row
+    assert (path.parent / "figure.png").exists()
