@@ -44,7 +44,8 @@ def draw_trace(result: Result, member: MemberTrace, path: Path) -> None:
     figure.suptitle(
         f"{config.mixer.name} on {config.level} ({options_line(config.task.options)}), seed {member.row.seed}, "
         f"rate {member.row.learning_rate:g}{bias}: "
-        + (f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status)
+        + (f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status),
+        fontsize=10,
     )
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150))
 
