@@ -4,14 +4,13 @@ import contextlib
 import json
 import os
 import re
-import resource
 import shutil
-import subprocess
 import sys
 
 import pytest
 import torch
 import yaml
+from clock import run_script
 from strangers import install
 
 from benchbed import verification
@@ -338,22 +337,15 @@ def test_the_schemas_are_those_of_the_files(cli, boards):
 
 def test_reading_a_board_costs_little_more_than_its_libraries(boards):
     write_standings(boards / LEVEL, write=True)
+    folder = boards.parent
     heavy = "{'torch', 'scipy', 'numpy', 'matplotlib', 'timm'}"
     read = "import sys; from benchbed.__main__ import main; sys.argv = ['benchbed', 'leaderboard']"
     bare = "import yaml, rich.console, rich.table, rich.text"
 
-    def seconds(script):
-        """Of processor time, which other load on the machine changes less than the clock's."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        process = subprocess.run([sys.executable, "-c", script], cwd=boards.parent, capture_output=True, text=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert process.returncode == 0, process.stderr
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, process.stdout
-
-    shown = seconds(f"{read}\nmain()\nprint(sorted({heavy} & set(sys.modules)))")[1]
+    shown = run_script(f"{read}\nmain()\nprint(sorted({heavy} & set(sys.modules)))", folder)[1]
     assert "static_mixer" in shown
     assert shown.endswith("[]\n")
-    times = [(seconds(f"{read}; main()")[0], seconds(bare)[0]) for _ in range(8)]
+    times = [(run_script(f"{read}; main()", folder)[0], run_script(bare)[0]) for _ in range(8)]
     assert min(reading for reading, _ in times) < 3 * min(start for _, start in times)
 
 
