@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -119,9 +120,7 @@ def _no_randomness(subject: Subject) -> str | None:
         states = torch.get_rng_state(), random.getstate()
         mixer(x)
         if not torch.equal(torch.get_rng_state(), states[0]) or random.getstate() != states[1]:
-            return (
-                f"forward draws random numbers in {'train' if mode else 'eval'}() mode; results could not be repeated"
-            )
+            return f"forward draws random numbers in {'train' if mode else 'eval'}() mode; no run could be repeated"
     return None
 
 
@@ -185,7 +184,7 @@ def _score_bias(mixer: BiasableMixer, x: Tensor) -> str | None:
     if "score_bias" not in dict(mixer.named_buffers()) or not torch.equal(mixer.score_bias, expected):
         return f"score_bias: expected a buffer ({length}, {length}) of -inf above the diagonal and 0 elsewhere"
     before = mixer(x)
-    mixer.score_bias[-1, 0] = 5.0
+    mixer.score_bias[-1, -2] = 5.0
     moved = (mixer(x) - before).abs().amax(dim=(0, 2)) > 0
     if not moved[-1] or moved[:-1].any():
         return "score_bias: a bias in the last row must move the last output and no other"
@@ -199,7 +198,7 @@ def _options_used(subject: Subject) -> str | None:
     model = options_model(subject.mixer, POSITIONAL["mixer"])
     for name, info in model.model_fields.items():
         value = subject.options.get(name, info.default)
-        tried = [_differs(subject, name, other) for other in _alternatives(value, info.annotation)]
+        tried = [_differs(subject, model, name, other) for other in _alternatives(value, info.annotation)]
         if False in tried and True not in tried:
             return f"option '{name}' changes neither the parameters nor the output"
     return None
@@ -215,10 +214,11 @@ def _alternatives(value: Any, annotation: Any) -> list[Any]:
     return [choice for choice in get_args(annotation) if choice != value and not isinstance(choice, type)]
 
 
-def _differs(subject: Subject, name: str, value: Any) -> bool | None:
+def _differs(subject: Subject, model: type[BaseModel], name: str, value: Any) -> bool | None:
     """Whether another value makes another mixer; None where it makes none, as heads that do not divide the width."""
     x, before = subject.input(dtype=torch.float32), subject.build()
     try:
+        model.model_validate({name: value})
         after = subject.build(**{name: value})
         y = after(x)
     except Exception:

@@ -1,5 +1,8 @@
 """Linear attention. Katharopoulos et al., "Transformers are RNNs", 2020 (arXiv 2006.16236), equations 4-12."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,8 +15,16 @@ class LinearAttention(MultiHeadAttention):
     Multi-head attention whose weights are products of feature maps, normalised over the tokens seen so far.
     Computed in the masked quadratic form, which equals the paper's recurrence and costs less at these lengths.
     Differs from the paper: no biases; the normaliser is kept above 1e-6. The score bias counts as a logarithm here.
-    Cost a token: 4 D^2 + 2 T D multiply-adds, 4 D^2 parameters. Arguments are those of `multi_head_attention`.
+    Cost a token: 4 D^2 + 2 T D multiply-adds, 4 D^2 parameters.
+
+    Args:
+        dim: width D.
+        length: tokens T.
+        heads: H; must divide D.
     """
+
+    def __init__(self, dim: int, length: int, *, heads: Annotated[int, Field(ge=1)] = 8) -> None:
+        super().__init__(dim, length, heads=heads)
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
         products = (F.elu(query) + 1) @ (F.elu(key) + 1).transpose(-1, -2)

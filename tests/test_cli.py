@@ -126,7 +126,8 @@ def test_run_show_plot(cli, small, tmp_path):
     assert code == 0
     assert shown.strip() in out
     assert json.loads(cli("show", folders[1] / "result.yaml", "--json")[1])["config"]["mixer"]["options"] == {
-        "heads": 8
+        "heads": 8,
+        "positions": "none",
     }
     for ending, magic in (("png", b"\x89PNG"), ("svg", b"<?xml")):
         code, out, err = cli("plot", *folders, "-o", f"curves.{ending}")

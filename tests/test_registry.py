@@ -7,15 +7,28 @@ from benchbed.errors import PluginError, UnknownNameError
 from benchbed.registry import find, plugins
 
 MIXERS = [
+    "delta_net",
+    "gated_delta_net",
+    "gated_linear_attention",
+    "gmlp",
     "grouped_query_attention",
     "gru",
+    "hyena",
+    "kimi_delta_attention",
     "linear_attention",
+    "linear_rnn",
     "lstm",
+    "mamba",
+    "mamba2",
     "mlp_mixer",
     "multi_head_attention",
     "multi_query_attention",
+    "retention",
+    "rwkv7",
+    "sliding_window_attention",
     "softmax_attention",
     "static_mixer",
+    "xlstm",
 ]
 
 
