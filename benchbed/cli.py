@@ -14,6 +14,7 @@ import typer
 
 from benchbed import cli_boards, cli_lab
 from benchbed.errors import BenchbedError, OptionError
+from benchbed.options import parse_assignments
 from benchbed.terminal import console, going_on, print_json
 
 __all__ = ["app", "main"]
@@ -146,6 +147,10 @@ def run(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Option of the task; makes the run unranked."),
     ] = None,
+    match_parameters: Annotated[
+        int | None, typer.Option(help="Size the models for this many parameters, by their width (unranked) or ...")
+    ] = None,
+    match_by: Annotated[str | None, typer.Option(help="... by this option of the mixer (ranked).")] = None,
     seeds: Annotated[int | None, typer.Option(help="Scoring seeds; makes the run unranked.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Budget in steps; makes the run unranked.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
@@ -167,6 +172,8 @@ def run(
         track=track,
         mixer_options=mixer_option or [],
         task_options=task_option or [],
+        match_parameters=match_parameters,
+        match_by=match_by,
         seeds=seeds,
         max_steps=max_steps,
         out=out,
@@ -242,13 +249,29 @@ def new(
 
 @app.command()
 def show(
-    result: Annotated[Path, typer.Argument(help="A result.yaml, or its folder.")],
+    what: Annotated[str, typer.Argument(help="A result.yaml, its folder, or the word mixer.")],
+    name: Annotated[str | None, typer.Argument(help="Of the mixer.")] = None,
+    track: Annotated[str, typer.Option(help="Track at whose shapes a mixer is measured.")] = "lite",
+    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print a stored result again."""
+    """Print a stored result again, or what a mixer costs: parameters, FLOPs, time and state, measured here."""
+    if name is not None:
+        if what != "mixer":
+            raise OptionError(f"show: expected a result, or mixer and a name, found {what} {name}")
+        from pydantic import TypeAdapter
+
+        from benchbed.profile import profile_mixer
+
+        profile = profile_mixer(name, track, parse_assignments(mixer_option or [], "--mixer-option"))
+        if as_json:
+            print_json(TypeAdapter(type(profile)).dump_python(profile, mode="json"))
+        else:
+            console().print(_render().mixer_tables(profile))
+        return
     from benchbed.results import load_result
 
-    loaded = load_result(result)
+    loaded = load_result(Path(what))
     if as_json:
         print_json(loaded.model_dump(mode="json"))
     else:

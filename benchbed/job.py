@@ -1,5 +1,6 @@
 """A job is what one `benchbed run` command asks for: one run a mixer, all planned before the first one trains."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,12 +10,13 @@ from rich.console import Console
 from benchbed.config import RunConfig, plan
 from benchbed.environment import find_device
 from benchbed.errors import OptionError
+from benchbed.matching import match_parameters
 from benchbed.options import parse_assignments
 from benchbed.recipe import make_recipe
 from benchbed.render import Reporter, result_table, say
 from benchbed.results import Result, run_folder
 from benchbed.run import EngineRequest, execute
-from benchbed.tracks import load_track, track_names
+from benchbed.tracks import Track, load_track, track_names
 
 __all__ = ["Job", "run_job"]
 
@@ -28,6 +30,8 @@ class Job:
     track: str | None
     mixer_options: list[str] = field(default_factory=list)
     task_options: list[str] = field(default_factory=list)
+    match_parameters: int | None = None
+    match_by: str | None = None
     seeds: int | None = None
     max_steps: int | None = None
     out: Path = Path("runs")
@@ -51,26 +55,44 @@ def run_job(job: Job, console: Console) -> list[Result]:
         say(console, f"track {track_name}, because {reason}; choose another with --track")
     if len(set(job.mixers)) < len(job.mixers):
         raise OptionError(f"--mixer: expected different mixers, found {', '.join(job.mixers)}")
-    track = load_track(track_name)
-    configs = [
-        plan(
-            mixer,
-            job.task,
-            track,
-            track_is_published=track_name in track_names(),
-            mixer_options=parse_assignments(job.mixer_options, "--mixer-option"),
-            task_options=parse_assignments(job.task_options, "--task-option"),
-            seeds=job.seeds,
-            max_steps=job.max_steps,
-            device=device.type,
-            checked=job.checked,
-        )
-        for mixer in job.mixers
-    ]
+    if job.match_by and job.match_parameters is None:
+        raise OptionError("--match-by: expected --match-parameters with it")
+    configs = [_config(mixer, job, load_track(track_name), track_name, device.type) for mixer in job.mixers]
     for config in configs:
         make_recipe(config)
     request = EngineRequest(job.engine, device, job.compiled)
     return [_run_one(config, job, request, console) for config in configs]
+
+
+def _config(mixer: str, job: Job, track: Track, track_name: str, device: str) -> RunConfig:
+    def planned(options: dict[str, str], backbone: Mapping[str, str]) -> RunConfig:
+        return plan(
+            mixer,
+            job.task,
+            track,
+            track_is_published=track_name in track_names(),
+            mixer_options=parse_assignments(job.mixer_options, "--mixer-option") | options,
+            task_options=parse_assignments(job.task_options, "--task-option"),
+            backbone=backbone,
+            seeds=job.seeds,
+            max_steps=job.max_steps,
+            device=device,
+            checked=job.checked,
+        )
+
+    if job.match_parameters is None:
+        return planned({}, {})
+    option = job.match_by
+    if option is not None:
+        planned({option: "1"}, {})  # an option that does not exist is no size that the mixer refuses
+        return match_parameters(lambda size: planned({option: str(size)}, {}), job.match_parameters, f"'{option}'")
+    shape = track.backbone
+    return match_parameters(
+        lambda dim: planned({}, {"dim": str(dim), "mlp_dim": str(dim * shape.mlp_dim // shape.dim)}),
+        job.match_parameters,
+        "the width",
+        step=8,
+    )
 
 
 def _run_one(config: RunConfig, job: Job, request: EngineRequest, console: Console) -> Result:
