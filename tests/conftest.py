@@ -1,17 +1,24 @@
 """Fixtures: a tiny track, and planted mixers that are installed as a stranger's package would be."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
 from benchbed.cli import main
 from benchbed.config import RunConfig, plan
 from benchbed.results import save_result
 from benchbed.tracks import Track, load_track
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # `pytest -n`: every worker has a core, and so have the processes that it starts.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

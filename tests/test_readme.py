@@ -25,7 +25,7 @@ def cut_down(command):
     if "benchbed run" in command:
         return f"{command} --max-steps 50 --seeds 2 --device cpu"
     if "benchbed sweep" in command:
-        return f"{command} --max-steps 50 --device cpu"
+        return f"{command} --max-steps 50 --seeds 1 --device cpu"
     if "benchbed trace" in command:
         return f"{command} --max-steps 200 --seeds 1 --device cpu"  # the step that is patched next
     return command
@@ -35,7 +35,7 @@ def test_installation_is_what_ci_runs():
     """`.ci/run` takes the install, test and main commands from here, in a fresh environment."""
     lines = commands(ROOT / "README.md")
     assert lines[0] == "pip install . && benchbed run --mixer mlp_mixer --task linear_map"
-    assert 'pip install -e ".[dev]" && pytest' in lines
+    assert 'pip install -e ".[dev]" && pytest -n auto' in lines
     script = (ROOT / ".ci" / "run").read_text()
     assert "grep -m1 '^pip install -e' README.md" in script
     assert "grep -m1 '^pip install \\. &&' README.md" in script

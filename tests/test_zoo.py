@@ -1,6 +1,7 @@
 """The parallel forms of recurrences against the recurrences themselves, step by step from the papers' equations."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from benchbed.registry import find
+from benchbed.registry import find, plugins
 
 shared = importlib.import_module("benchbed.mixers._recurrence")
 
@@ -245,3 +246,12 @@ def test_positions_change_attention(x, positions):
         build("multi_head_attention", heads=2, positions=positions),
     )
     assert not torch.allclose(plain(x), changed(x))
+
+
+def test_the_page_says_what_every_mixer_is_compared_with():
+    text = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text()
+    oracles, _, costs = text.partition("## What each costs")
+    for plugin in plugins("mixer"):
+        if plugin.built_in:
+            assert f"`{plugin.name}`" in oracles
+            assert f"`{plugin.name}`" in costs
