@@ -1,4 +1,4 @@
-"""The parallel forms that linear recurrences share; all exact, and none divides by a decay.
+"""The parallel forms that linear recurrences share; all exact, and none divides by a decay that may be tiny.
 
 Shapes: `...` any leading axes, `T` tokens, `C` channels of a key, `V` channels of a value.
 """

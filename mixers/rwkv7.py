@@ -20,7 +20,7 @@ class Rwkv7(nn.Module):
     output gate. Computed as one triangular system over the whole sequence. Differs from the paper: all four
     bottlenecks have one rank; the first layer's values are not mixed into later layers', since a mixer knows no
     other layer; linear layers start as nn.Linear does, and the shifts halfway. Cost a token: 4 D^2 + 6 R D + 4 T D
-    multiply-adds with R = `rank`, 4 D^2 + (6 R + 14) D parameters; state D^2 / H numbers.
+    multiply-adds with R = `rank`, 4 D^2 + (6 R + 13) D parameters; state D^2 / H numbers.
 
     Args:
         dim: width D.
