@@ -57,7 +57,8 @@ def run_job(job: Job, console: Console) -> list[Result]:
         raise OptionError(f"--mixer: expected different mixers, found {', '.join(job.mixers)}")
     if job.match_by and job.match_parameters is None:
         raise OptionError("--match-by: expected --match-parameters with it")
-    configs = [_config(mixer, job, load_track(track_name), track_name, device.type) for mixer in job.mixers]
+    track = load_track(track_name)
+    configs = [_config(mixer, job, track, track_name, device.type) for mixer in job.mixers]
     for config in configs:
         make_recipe(config)
     request = EngineRequest(job.engine, device, job.compiled)

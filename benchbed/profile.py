@@ -106,7 +106,7 @@ def _seconds_a_step(recipes: list[Recipe]) -> list[float]:
     torch.set_num_threads(1)
     try:
         groups = [Group(r, [Member(0, 1e-3)], torch.device("cpu"), vectorise=False) for r in recipes]
-        batches = [r.make_task(0).sample(r.batch_size(r.make_task(0)), torch.Generator())[None] for r in recipes]
+        batches = [r.training_data(0, r.make_task(0), 0)[:1] for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]
         for _ in range(_REPEATS):
             for group, batch, taken in zip(groups, batches, times, strict=True):

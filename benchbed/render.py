@@ -169,8 +169,8 @@ def mixer_tables(profile: "MixerProfile") -> RenderableType:
         )
     state = f" state: measured at width {profile.state.width}." if not isinstance(profile.state, str) else ""
     note = (
-        f"Measured here at the default levels of track {profile.track}. FLOPs: a token, forward, of matrix products "
-        f"and convolutions. ms: forward and backward pass of one member on one core; ratio: to "
+        f"Measured here at the default levels of track {profile.track}. FLOPs: a token, forward, of matrix products, "
+        f"convolutions and triangular systems. ms: forward and backward pass of one member on one core; ratio: to "
         f"{profile.baseline or 'nothing, the track has no baseline'}, in turns with it.{state}"
     )
     heading = Text.assemble((profile.name, "bold"), f"  {profile.description}")

@@ -38,7 +38,6 @@ class Xlstm(nn.Module):
     ) -> None:
         super().__init__()
         self.cell = _MatrixMemory(dim, heads) if cell == "mlstm" else _ScalarMemory(dim, heads)
-        self.heads = heads
         self.scale = nn.Parameter(torch.ones(dim))
         self.output = nn.Linear(dim, dim, bias=False)
 

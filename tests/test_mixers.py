@@ -34,7 +34,7 @@ def test_shape_and_gradients(name, dim, length):
         assert parameter.grad.isfinite().all()
         assert parameter.grad.abs().sum() > 0
     assert torch.equal(mixer(x), y), "the same input gives the same output"
-    assert torch.allclose(mixer(x[1:2]), y[1:2], atol=1e-5), "sequences of a batch do not meet"
+    assert torch.allclose(mixer(x[1:2]), y[1:2], rtol=0, atol=1e-5), "sequences of a batch do not meet"
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("gru", "lstm")])
@@ -101,7 +101,7 @@ def test_attention_equals_pytorchs():
     query, key, value = (part.view(3, 8, 4, 4).transpose(1, 2) for part in mixer.query_key_value(x).chunk(3, dim=-1))
     mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
     expected = mixer.output(mixed.transpose(1, 2).reshape(3, 8, 16))
-    assert torch.allclose(mixer(x), expected, atol=1e-6)
+    assert torch.allclose(mixer(x), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_shared_keys_and_values_equal_pytorchs(name, options, groups):
     key, value = (part.view(3, 8, groups, 2).transpose(1, 2) for part in mixer.key_value(x).chunk(2, dim=-1))
     mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
     expected = mixer.output(mixed.transpose(1, 2).reshape(3, 8, 16))
-    assert torch.allclose(mixer(x), expected, atol=1e-6)
+    assert torch.allclose(mixer(x), expected, rtol=0, atol=1e-6)
 
 
 def test_linear_attention_equals_its_recurrence():
@@ -131,7 +131,7 @@ def test_linear_attention_equals_its_recurrence():
         numerator = (query[:, :, t, :, None] * state).sum(-2)
         outputs.append(numerator / (query[:, :, t] * normaliser).sum(-1, keepdim=True))
     mixed = torch.stack(outputs, dim=2).transpose(1, 2).reshape(2, 8, 16)
-    assert torch.allclose(mixer(x), mixer.output(mixed), atol=1e-12)
+    assert torch.allclose(mixer(x), mixer.output(mixed), rtol=0, atol=1e-12)
 
 
 def test_mlp_mixer_equals_a_loop_over_its_blocks():
@@ -145,7 +145,7 @@ def test_mlp_mixer_equals_a_loop_over_its_blocks():
             hidden = F.gelu(seen + mixer.inward.bias[rows, None])
             expected[:, t] += torch.einsum("h,bhd->bd", mixer.outward.weight[t, rows], hidden)
         expected[:, t] += mixer.outward.bias[t]
-    assert torch.allclose(mixer(x), expected, atol=1e-6)
+    assert torch.allclose(mixer(x), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "heads" in find("mixer", n).resolve({})])

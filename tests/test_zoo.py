@@ -31,6 +31,17 @@ def x():
     return torch.randn(2, LENGTH, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
+def agrees(mixer, x, expected, tolerance):
+    """The output, and the gradient of every weight, which `expected` was computed from as well."""
+    weights = list(mixer.parameters())
+    probe = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(2))
+    found = mixer(x)
+    assert torch.allclose(found, expected, rtol=0, atol=tolerance)
+    pairs = (torch.autograd.grad((y * probe).sum(), weights, retain_graph=True) for y in (found, expected))
+    for mine, theirs in zip(*pairs, strict=True):
+        assert torch.allclose(mine, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().max()))
+
+
 @settings(max_examples=30, deadline=None)
 @given(length=st.integers(1, 40), chunk=st.integers(1, 40), seed=st.integers(0, 9))
 def test_scan(length, chunk, seed):
@@ -40,7 +51,7 @@ def test_scan(length, chunk, seed):
     for t in range(length):
         state = decay[:, t] * state + drive[:, t]
         expected.append(state)
-    assert torch.allclose(shared.scan(decay, drive, chunk), torch.stack(expected, dim=1), atol=1e-12)
+    assert torch.allclose(shared.scan(decay, drive, chunk), torch.stack(expected, dim=1), rtol=0, atol=1e-12)
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,11 +66,11 @@ def test_decayed_products(length, block, seed):
         for s in range(t, -1, -1):
             expected[:, t, s] = (query[:, t] * key[:, s] * left).sum(-1)
             left = left * decay[:, s].exp()
-    assert torch.allclose(shared.decayed_products(query, key, decay, block), expected, atol=1e-12)
+    assert torch.allclose(shared.decayed_products(query, key, decay, block), expected, rtol=0, atol=1e-12)
     scalar = decay[..., 0]
     same = decay[..., :1].expand_as(query)
     between = shared.decay_between(scalar) * (query @ key.mT)
-    assert torch.allclose(between, shared.decayed_products(query, key, same), atol=1e-12)
+    assert torch.allclose(between, shared.decayed_products(query, key, same), rtol=0, atol=1e-12)
 
 
 def test_decays_that_leave_nothing_give_finite_numbers():
@@ -104,7 +115,7 @@ def test_rwkv7(x):
         outputs.append((state @ r[:, t, :, :, None]).squeeze(-1))
     mixed = mixer.norm(torch.stack(outputs, dim=1).flatten(0, 1).flatten(-2)).view(2, LENGTH, 16)
     bonus = (r * k * mixer.bonus).sum(-1, keepdim=True) * v
-    assert torch.allclose(mixer(x), mixer.output((mixed + bonus.flatten(-2)) * mixer.gate(g)), atol=1e-12)
+    agrees(mixer, x, mixer.output((mixed + bonus.flatten(-2)) * mixer.gate(g)), 1e-12)
 
 
 def test_retention(x):
@@ -125,7 +136,7 @@ def test_retention(x):
     mixed = torch.stack(outputs, dim=1)
     mixed = mixed / (mixed.square().mean(-1, keepdim=True) + 1e-5).sqrt()
     # The angles and rates of the mixer were rounded to single precision when it was built.
-    assert torch.allclose(mixer(x), mixer.output(mixed.flatten(-2) * F.silu(gate)), atol=1e-5)
+    agrees(mixer, x, mixer.output(mixed.flatten(-2) * F.silu(gate)), 1e-5)
 
 
 def test_gated_linear_attention(x):
@@ -141,7 +152,7 @@ def test_gated_linear_attention(x):
         outputs.append((query[:, t, :, :, None] * state).sum(-2) / 2)
     mixed = torch.stack(outputs, dim=1)
     mixed = mixed / (mixed.square().mean(-1, keepdim=True) + 1e-5).sqrt() * mixer.scale
-    assert torch.allclose(mixer(x), mixer.output(mixed.flatten(-2) * F.silu(gate)), atol=1e-12)
+    agrees(mixer, x, mixer.output(mixed.flatten(-2) * F.silu(gate)), 1e-12)
 
 
 def test_delta_net(x):
@@ -159,7 +170,7 @@ def test_delta_net(x):
         outputs.append((state @ query[:, t, :, :, None]).squeeze(-1) * 8**-0.5)
     mixed = torch.stack(outputs, dim=1)
     mixed = mixed / (mixed.square().mean(-1, keepdim=True) + 1e-5).sqrt() * mixer.scale
-    assert torch.allclose(mixer(x), mixer.output(mixed.flatten(-2)), atol=1e-12)
+    agrees(mixer, x, mixer.output(mixed.flatten(-2)), 1e-12)
 
 
 def test_slstm(x):
@@ -178,7 +189,7 @@ def test_slstm(x):
         outputs.append(hidden)
     hidden = torch.stack(outputs, dim=1)
     normed = (hidden - hidden.mean(-1, keepdim=True)) / (hidden.var(-1, keepdim=True, unbiased=False) + 1e-6).sqrt()
-    assert torch.allclose(mixer(x), mixer.output(normed.flatten(-2) * mixer.scale), atol=1e-9)
+    agrees(mixer, x, mixer.output(normed.flatten(-2) * mixer.scale), 1e-9)
 
 
 @pytest.mark.parametrize("order", [2, 3])
@@ -198,7 +209,7 @@ def test_hyena(x, order):
         spectrum = torch.fft.rfft(value, n=2 * LENGTH) * torch.fft.rfft(taps, n=2 * LENGTH)
         value = torch.fft.irfft(spectrum, n=2 * LENGTH)[..., :LENGTH] + skip[:, None] * value
     expected = mixer.outward((value * gates[0]).transpose(1, 2))
-    assert torch.allclose(mixer(x), expected, atol=1e-12)
+    agrees(mixer, x, expected, 1e-12)
 
 
 def test_the_window_of_hyenas_filters():
@@ -214,7 +225,7 @@ def test_sliding_window_attention(x, window):
     query, key, value = (t.unflatten(-1, (2, 8)).transpose(1, 2) for t in mixer.query_key_value(x).chunk(3, dim=-1))
     distance = torch.arange(LENGTH)[:, None] - torch.arange(LENGTH)
     mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=(distance >= 0) & (distance < window))
-    assert torch.allclose(mixer(x), mixer.output(mixed.transpose(1, 2).flatten(-2)), atol=1e-12)
+    agrees(mixer, x, mixer.output(mixed.transpose(1, 2).flatten(-2)), 1e-12)
 
 
 def test_rope_depends_on_distances_alone():
@@ -226,7 +237,7 @@ def test_rope_depends_on_distances_alone():
     # Within the rows of the moved sequence, the odds of its own tokens are those they had.
     before, after = mixer.mixing_weights(x), longer.mixing_weights(moved)[:, :, 5:, 5:]
     after = after / after.sum(-1, keepdim=True)
-    assert torch.allclose(before, after, atol=1e-6)
+    assert torch.allclose(before, after, rtol=0, atol=1e-6)
 
 
 def test_alibi_takes_a_slope_times_the_distance():
