@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import NonNegativeInt, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from benchbed import __version__
-from benchbed.errors import OptionError
+from benchbed.errors import DeviceError, OptionError
 from benchbed.options import describe_error
 from benchbed.registry import Plugin, find
 from benchbed.scoring import MINIMUM_SEEDS
@@ -132,6 +132,9 @@ def plan(
     task_name, _, level_name = task.partition("@")
     mixer_plugin, task_plugin = find("mixer", mixer), find("task", task_name)
     level_name, level, options = choose_level(track, task_plugin, level_name, task_options)
+    resolved = mixer_plugin.resolve(mixer_options, text=True)
+    if mixer_plugin.needs_cuda and device != "cuda":
+        raise DeviceError(f"{mixer_plugin.owner}: expected a CUDA device, found {device}; leave --device away")
     budget = track.budget if max_steps is None else _changed(track.budget, {"steps": max_steps}, "--max-steps")
     number = track.seeds.scoring if seeds is None else seeds
     if not 1 <= number <= min(track.seeds.tuning):
@@ -158,7 +161,7 @@ def plan(
             name=mixer_plugin.label,
             distribution=mixer_plugin.distribution,
             version=mixer_plugin.version,
-            options=mixer_plugin.resolve(mixer_options, text=True),
+            options=resolved,
             source_hash=mixer_plugin.source_hash,
         ),
         task=TaskReference(

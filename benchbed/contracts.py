@@ -34,6 +34,9 @@ class Mixer(Protocol):
     for one model; benchbed trains many members at once around it. Output `t` may depend on inputs `0..t` only.
     The module initialises its own parameters and draws nothing at random in `forward`. The first line of its
     docstring is what `benchbed list mixers` shows. Raise `OptionError` for options that do not fit together.
+
+    A class that needs more than benchbed does says so in its body, as literals: `needs = ("some-distribution",)`, and
+    `"cuda"` where it computes on a GPU alone. Where something is lacking it is listed with the reason.
     """
 
     def forward(self, x: "Tensor") -> "Tensor":

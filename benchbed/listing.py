@@ -11,7 +11,12 @@ __all__ = ["list_installed", "list_plugins", "list_tracks"]
 def list_plugins(kind: Kind) -> list[dict[str, Any]]:
     """One row a mixer or task; a plug-in whose name is taken is listed under `distribution:name`."""
     return [
-        {"name": p.label, "distribution": p.distribution, "version": p.version, "description": p.description}
+        {
+            "name": p.label,
+            "distribution": p.distribution,
+            "version": p.version,
+            "description": p.unavailable or p.description,
+        }
         for p in plugins(kind)
     ]
 
@@ -33,7 +38,9 @@ def list_installed(load: bool) -> list[dict[str, Any]]:
 
 
 def _standing(plugin: Plugin, installed: list[Plugin]) -> str:
-    """Whether the plain name finds it."""
+    """Whether the plain name finds it, and this machine has what it needs."""
+    if plugin.unavailable:
+        return plugin.unavailable
     rivals = [p.distribution for p in installed if p.name == plugin.name and p != plugin]
     if not rivals or plugin.built_in:
         return "built-in" if plugin.built_in else "ok"
@@ -42,6 +49,8 @@ def _standing(plugin: Plugin, installed: list[Plugin]) -> str:
 
 
 def _loading(plugin: Plugin) -> str:
+    if plugin.unavailable:
+        return plugin.unavailable
     try:
         plugin.resolve({})
     except BenchbedError as error:

@@ -32,7 +32,7 @@ class LevelCosts:
     level: str
     costs: Costs
     milliseconds: float
-    """Forward and backward pass of a member on one batch, the fastest of a few, on one core."""
+    """Forward and backward pass of a member on one batch, the fastest of a few, on one core or the GPU it needs."""
     ratio: float | None
     """Of that time to the baseline's, measured in turns with it; None where the track names none."""
 
@@ -54,7 +54,7 @@ class MixerProfile:
 
 
 def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingProxyType({})) -> MixerProfile:
-    """Measure a mixer on the CPU at the default level of each of a track's tasks, and its state.
+    """Measure a mixer at the default level of each of a track's tasks, and its state.
 
     Args:
         mixer: its name.
@@ -66,14 +66,15 @@ def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingPr
     """
     plugin, chosen = find("mixer", mixer), load_track(track)
     resolved = plugin.resolve(options, text=True)
-    levels = [_level_costs(mixer, task, chosen, options) for task in chosen.tasks]
+    device = torch.device("cuda" if plugin.needs_cuda else "cpu")
+    levels = [_level_costs(mixer, task, chosen, options, device) for task in chosen.tasks]
 
     def build(dim: int, length: int) -> torch.nn.Module:
         with seeded_globally(0, "weights"):
             return plugin.load()(dim, length, **resolved)
 
     try:
-        state = measure_state(build)
+        state = "not measured: its kernels have no double precision" if plugin.needs_cuda else measure_state(build)
     except (BenchbedError, RuntimeError) as error:
         state = f"not measured: {' '.join(str(error).split())[:120]}"
     return MixerProfile(
@@ -89,29 +90,31 @@ def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingPr
     )
 
 
-def _level_costs(mixer: str, task: str, track: Track, options: Mapping[str, str]) -> LevelCosts:
+def _level_costs(mixer: str, task: str, track: Track, options: Mapping[str, str], device: torch.device) -> LevelCosts:
     def config(who: str, given: Mapping[str, str]) -> RunConfig:
-        return plan(who, task, track, track_is_published=False, device="cpu", mixer_options=given)
+        return plan(who, task, track, track_is_published=False, device=device.type, mixer_options=given)
 
     mine = config(mixer, options)
     recipe, instance = make_recipe(mine)
     others = [make_recipe(config(track.baseline, {}))[0]] if track.baseline else []
-    seconds, *base = _seconds_a_step([recipe, *others])
+    seconds, *base = _seconds_a_step([recipe, *others], device)
     return LevelCosts(mine.level, measure_costs(recipe, instance), 1e3 * seconds, seconds / base[0] if base else None)
 
 
-def _seconds_a_step(recipes: list[Recipe]) -> list[float]:
+def _seconds_a_step(recipes: list[Recipe], device: torch.device) -> list[float]:
     """The fastest of a few passes of each; in turns, so that other load on the machine hits all alike."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        groups = [Group(r, [Member(0, 1e-3)], torch.device("cpu"), vectorise=False) for r in recipes]
-        batches = [r.training_data(0, r.make_task(0), 0)[:1] for r in recipes]
+        groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
+        batches = [r.training_data(0, r.make_task(0), 0)[:1].to(device) for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]
         for _ in range(_REPEATS):
             for group, batch, taken in zip(groups, batches, times, strict=True):
                 started = time.perf_counter()
                 group.gradients(batch)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
                 taken.append(time.perf_counter() - started)
     finally:
         torch.set_num_threads(threads)

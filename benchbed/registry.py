@@ -1,23 +1,23 @@
 """Which mixers and tasks there are: built-ins by folder, everybody else's by entry point.
 
-Listing imports nothing. Built-ins are found by listing the package (file stem = name), because the entry points
-of an editable install go stale when a file is added. Third parties register `name = "package.module:Class"` in
-the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
+Listing imports nothing. Built-ins are found by listing the package (file stem = name; in a folder,
+`folder:stem`), because the entry points of an editable install go stale when a file is added. Third parties register
+`name = "package.module:Class"` in the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
 """
 
 import importlib
 import inspect
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import entry_points, version
-from pathlib import Path
 from typing import Any, Literal
 
 from benchbed.errors import PluginError, UnknownNameError
 from benchbed.options import resolve_options
-from benchbed.sources import first_line, public_class, source_hash, source_path
+from benchbed.requirements import CUDA, lacking, library_versions
+from benchbed.sources import class_attribute, first_line, public_class, source_hash, source_path
 
 __all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "find_class", "plugins"]
 
@@ -64,6 +64,25 @@ class Plugin:
         return first_line(self.target)
 
     @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """What it says it needs besides benchbed, read without importing it; see `benchbed.contracts.Mixer`."""
+        given = class_attribute(self.target, "needs")
+        names = [given] if isinstance(given, str) else given
+        return tuple(n for n in names if n and isinstance(n, str)) if isinstance(names, list | tuple) else ()
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why it cannot be used on this machine; None if it can."""
+        missing = lacking(self.needs)
+        named = ("a CUDA device" if need == CUDA else need for need in missing)
+        return f"unavailable here, needs {' and '.join(named)}" if missing else None
+
+    @property
+    def needs_cuda(self) -> bool:
+        """Whether it computes on a GPU alone."""
+        return CUDA in self.needs
+
+    @cached_property
     def source_hash(self) -> str | None:
         """See `benchbed.sources.source_hash`."""
         return source_hash(self.target.partition(":")[0])
@@ -72,8 +91,12 @@ class Plugin:
         """Import the class.
 
         Raises:
-            PluginError: the import failed in any way, or there is no such class.
+            PluginError: something that it needs is lacking, the import failed in any way, or there is no such class.
         """
+        if self.unavailable:
+            libraries = " ".join(need for need in lacking(self.needs) if need != CUDA)
+            hint = f"; pip install {libraries}" if libraries else ""
+            raise PluginError(f"{self.owner} is {self.unavailable}{hint}")
         module, _, attribute = self.target.partition(":")
         where = f"{self.owner} (distribution {self.distribution} {self.version}, {self.target})"
         try:
@@ -88,9 +111,9 @@ class Plugin:
             ) from error
         if not inspect.isclass(cls):
             raise PluginError(f"{where}: expected a class, found {type(cls).__name__}")
-        lacking = _lacking(self.kind, cls)
-        if lacking:
-            raise PluginError(f"{where}: expected {lacking}; benchbed.contracts says what a {self.kind} must have")
+        absent = _absent(self.kind, cls)
+        if absent:
+            raise PluginError(f"{where}: expected {absent}; benchbed.contracts says what a {self.kind} must have")
         return cls
 
     def resolve(self, given: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
@@ -113,15 +136,14 @@ def find(kind: Kind, name: str) -> Plugin:
         PluginError: several distributions have it.
     """
     installed = plugins(kind)
-    distribution, _, plain = name.rpartition(":")
-    matches = [p for p in installed if p.name == plain and distribution in ("", p.distribution)]
+    matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
     if not matches:
         known = {p.name for p in installed} | {p.label for p in installed}
         raise UnknownNameError(kind, name, known, f"benchbed list {kind}s")
     if len(matches) > 1 and not matches[0].built_in:
         rivals = " and ".join(f"{p.distribution} {p.version}" for p in matches)
         choices = " or ".join(f"'{p.label}'" for p in matches)
-        raise PluginError(f"{kind} '{plain}' is registered by {rivals}; choose {choices}, or uninstall one")
+        raise PluginError(f"{kind} '{name}' is registered by {rivals}; choose {choices}, or uninstall one")
     return matches[0]
 
 
@@ -138,7 +160,7 @@ def find_class(kind: Kind, name: str) -> Plugin:
     return find(kind, name)
 
 
-def _lacking(kind: Kind, cls: type) -> str | None:
+def _absent(kind: Kind, cls: type) -> str | None:
     """What a class must have to be a mixer or a task, and has not."""
     if kind == "mixer":
         from torch import nn
@@ -153,16 +175,20 @@ def _lacking(kind: Kind, cls: type) -> str | None:
 def _built_in(kind: Kind) -> list[Plugin]:
     package = f"benchbed.{kind}s"
     init = source_path(f"{package}.__init__")
-    files = sorted(init.parent.glob("[!_]*.py")) if init else []
-    mine = version(_BUILT_IN)
-    return [Plugin(kind, path.stem, _BUILT_IN, mine, f"{package}.{path.stem}:{_class_in(path)}") for path in files]
-
-
-def _class_in(path: Path) -> str:
-    name = public_class(path)
-    if name is None:
-        raise PluginError(f"{path}: expected one public class, found none")
-    return name
+    files = [f.relative_to(init.parent) for f in init.parent.glob("**/[!_]*.py")] if init else []
+    own = version(_BUILT_IN)
+    found = []
+    for file in sorted(files, key=lambda file: (len(file.parts), file)):
+        parts = file.with_suffix("").parts
+        target = f"{package}.{'.'.join(parts)}"
+        cls = public_class(source_path(target) or file)
+        if cls is None:
+            raise PluginError(f"{file}: expected one public class, found none")
+        plugin = Plugin(kind, ":".join(parts), _BUILT_IN, own, f"{target}:{cls}")
+        # Other versions of the libraries that compute it make another run.
+        libraries = "".join(f", {name} {known}" for name, known in library_versions(plugin.needs).items())
+        found.append(replace(plugin, version=own + libraries) if libraries else plugin)
+    return found
 
 
 def _third_party(kind: Kind) -> list[Plugin]:

@@ -55,7 +55,7 @@ class Costs(Strict):
     mixer_parameters: NonNegativeInt
     """Over all layers."""
     flops_per_token: NonNegativeFloat
-    """Forward pass, matrix products only, two a multiply-add, as torch counts them."""
+    """Forward, matrix products only, two a multiply-add, as torch counts them: not those of custom kernels."""
     sequence_length: PositiveInt
     """Tokens in a sequence."""
     sequences_per_step: PositiveInt

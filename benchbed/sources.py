@@ -57,18 +57,8 @@ def public_class(path: Path) -> str | None:
 
 def first_line(target: str) -> str:
     """The first line of the docstring of `"package.module:Class"`; empty if it cannot be read."""
-    module, _, name = target.partition(":")
-    path = source_path(module)
-    if path is None:
-        return ""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, OSError, ValueError):
-        return ""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    node = _class(target)
+    return (ast.get_docstring(node) or "").partition("\n")[0] if node else ""
 
 
 def source_files(module: str) -> dict[str, Path]:
@@ -98,14 +88,26 @@ def source_hash(module: str) -> str | None:
 
 def class_attribute(target: str, attribute: str) -> Any:
     """The value of a literal that the body of `"package.module:Class"` assigns; None if there is none."""
+    node = _class(target)
+    for line in node.body if node else []:
+        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+        if attribute in [getattr(target, "id", "") for target in targets]:
+            try:
+                return ast.literal_eval(getattr(line, "value", None) or "None")
+            except ValueError:
+                return None
+    return None
+
+
+def _class(target: str) -> ast.ClassDef | None:
     module, _, name = target.partition(":")
     path = source_path(module)
-    tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
-    for node in (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name):
-        for line in (n for n in node.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)):
-            if attribute in [getattr(target, "id", "") for target in line.targets]:
-                return ast.literal_eval(line.value)
-    return None
+    try:
+        tree = ast.parse(path.read_bytes()) if path else None
+    except (SyntaxError, OSError, ValueError):
+        return None
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)) if tree else ()
+    return next((node for node in found if node.name == name), None)
 
 
 def _code(path: Path) -> str:

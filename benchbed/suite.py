@@ -29,14 +29,15 @@ def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: li
     Args:
         boards: the folder that holds the tracks.
         track: a published track.
-        mixers: their names; by default every built-in one.
+        mixers: their names; by default every built-in one that this machine can run.
         levels: `task@level` or `task`; by default every level of the track.
 
     Raises:
         BenchbedError: something does not exist.
     """
     loaded = load_track(track)
-    chosen = [find("mixer", name) for name in mixers] if mixers else [p for p in plugins("mixer") if p.built_in]
+    usable = [plugin for plugin in plugins("mixer") if plugin.built_in and not plugin.unavailable]
+    chosen = [find("mixer", name) for name in mixers] if mixers else usable
     names = [_level(loaded, name) for name in levels] if levels else loaded.level_names
     return [
         Cell(plugin.label, level) for level in names for plugin in chosen if not _held(boards / track, level, plugin)

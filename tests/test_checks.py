@@ -67,6 +67,11 @@ class RecurrenceOverTheBatch(nn.Module):
         return self.recurrence(x)[0]
 
 
+class BatchSizeInHalfPrecision(Base):
+    def forward(self, x):
+        return (super().forward(x) * (1 + 0.1 * len(x))).bfloat16().to(x.dtype)
+
+
 class NormOverTime(Base):
     def forward(self, x):
         return super().forward((x - x.mean(1, keepdim=True)) / (1 + x.std(1, keepdim=True)))
@@ -300,6 +305,7 @@ CHEATS = {
     WhisperOfTheFuture: "no future",
     InterleavedHeads: "no future",
     RecurrenceOverTheBatch: "no neighbours",
+    BatchSizeInHalfPrecision: "no neighbours",
     NormOverTime: "no future",
     NormOverBatch: "no neighbours",
     ClosedGate: "no future",
@@ -418,13 +424,31 @@ class Tied(nn.Module):
         return self.second(self.first(x).cumsum(1))
 
 
+class InSinglePrecision(Base):
+    """As a kernel that knows nothing wider; when a sequence is alone it sums in another order."""
+
+    precision = torch.float32
+
+    def forward(self, x):
+        terms = [*(x.cumsum(1)[..., None, :] * self.project.weight).unbind(-1), self.project.bias]
+        order = terms if len(x) > 1 else reversed(terms)
+        return sum((term.to(self.precision) for term in order), x.new_zeros((), dtype=self.precision)).to(x.dtype)
+
+
+class InHalfPrecision(InSinglePrecision):
+    precision = torch.bfloat16
+
+
 HONEST = [
     *(
         pytest.param(find("mixer", p.name).load(), id=p.name)
         for p in plugins("mixer")
-        if p.distribution == "benchbed"
+        if p.built_in and not p.unavailable
     ),
-    *(pytest.param(cls, id=cls.__name__) for cls in (Base, Gru, CausalConvolution, LongConvolution, Gated, Tied)),
+    *(
+        pytest.param(cls, id=cls.__name__)
+        for cls in (Base, Gru, CausalConvolution, LongConvolution, Gated, Tied, InHalfPrecision, InSinglePrecision)
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ from benchbed.registry import plugins
 from benchbed.trajectory import Member
 
 CPU = torch.device("cpu")
-NAMES = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
+NAMES = [p.name for p in plugins("mixer") if p.built_in and not p.needs]
 ONE_BY_ONE = ["gru", "lstm"]
 """torch has no batching rule for their kernels; docs/adapters.md."""
 

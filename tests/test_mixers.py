@@ -12,7 +12,7 @@ from benchbed.errors import OptionError
 from benchbed.recipe import make_recipe
 from benchbed.registry import find, plugins
 
-NAMES = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
+NAMES = [p.name for p in plugins("mixer") if p.built_in and not p.needs]
 SIZES = [(16, 8), (64, 16), (24, 5)]
 
 

@@ -20,6 +20,7 @@ ORDER = [
     "storage",
     "options",
     "sources",
+    "requirements",
     "registry",
     "tracks",
     "trajectory",
@@ -116,7 +117,10 @@ def test_the_engine_imports_only_downwards_and_names_no_plug_in(name):
             assert part in below, f"{name} imports {part}, which stands above it"
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("mixers/*.py"), *ROOT.glob("tasks/*.py")]), ids=lambda p: p.stem)
+PLUG_INS = sorted([*ROOT.glob("mixers/**/*.py"), *ROOT.glob("tasks/*.py")])
+
+
+@pytest.mark.parametrize("path", PLUG_INS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_plug_ins_import_only_the_contracts(path):
     assert {".".join(name.split(".")[:2]) for name in imported(path)} <= {"benchbed.contracts"}
 

@@ -33,9 +33,10 @@ MIXERS = [
 
 
 def test_built_ins_are_found_by_listing_their_folder():
-    built_in = [p.name for p in plugins("mixer") if p.distribution == "benchbed"]
-    assert built_in == MIXERS
-    assert [p.name for p in plugins("task") if p.distribution == "benchbed"] == [
+    built_in = [p for p in plugins("mixer") if p.built_in]
+    assert [p.name for p in built_in if not p.needs] == MIXERS
+    assert all(p.name.startswith("fla:") for p in built_in if p.needs)
+    assert [p.name for p in plugins("task") if p.built_in] == [
         "associative_recall",
         "cellular_automata",
         "induction",
