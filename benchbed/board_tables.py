@@ -120,7 +120,7 @@ def separation(board: dict[str, Any]) -> str:
     share = (
         "share rank 1: no entry is significantly faster than any of them" if len(best) > 1 else "is alone on rank 1"
     )
-    return f"{first} {share}; {told} (exact permutation tests, Holm-adjusted p < 0.05)."
+    return f"{first} {share}; {told} (exact permutation tests, false discovery rate 5%)."
 
 
 def pair_table(names: Sequence[str], results: Sequence["Result"], costs: Sequence[dict[str, float]]) -> Table:
@@ -152,7 +152,7 @@ def verdict(
     inside = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
     tests = f"exact permutation test p = {p:.2g}"
     if adjusted is not None:
-        tests += f", Holm-adjusted over the board {adjusted:.2g}"
+        tests += f", adjusted over the board {adjusted:.2g}"
     apart = (p if adjusted is None else adjusted) < 0.05
     faster, slower = (first, second) if ratio < 1 else (second, first)
     said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
@@ -160,9 +160,9 @@ def verdict(
 
 
 _CAPTION = (
-    "rank: 1 + entries that are significantly faster (exact permutation tests, Holm). mean: of min(steps, budget) "
-    "with its t-interval; > and < are bounds where seeds did not solve. rates: learning rates at which most tuning "
-    "seeds solved. FLOPs: a token, forward."
+    "rank: 1 + entries that are significantly faster (exact permutation tests, false discovery rate 5%). "
+    "mean: of min(steps, budget) with its t-interval; > and < are bounds where seeds did not solve. rates: learning "
+    "rates at which most tuning seeds solved. FLOPs: a token, forward."
 )
 
 

@@ -25,7 +25,7 @@ class PairOfRuns:
     interval: list[float] | None
     p: float
     adjusted: float | None
-    """By Holm over the board, if both stand on one."""
+    """Over the board, by Benjamini and Hochberg, if both stand on one."""
 
     @property
     def costs(self) -> list[dict[str, float]]:

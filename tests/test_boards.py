@@ -253,7 +253,7 @@ def test_comparing_a_pair(cli, run):
     assert code == 0
     text = " ".join(out.split())
     assert re.search(r"static_mixer takes \d\.\d\d \[.*\] times the mean steps of softmax_attention", text)
-    assert "Holm-adjusted over the board" in text
+    assert "adjusted over the board" in text
     pair = json.loads(cli("compare", "static_mixer", run, "--json")[1])
     assert (pair["names"], pair["adjusted"]) == (["static_mixer", "mlp_mixer"], None)
     assert len(pair["steps"][0]) == len(pair["steps"][1]) == 8
@@ -306,7 +306,7 @@ def test_the_readme_is_filled_and_its_drift_is_found(cli, boards):
     assert text.startswith("# Boards\n")
     assert text.endswith("<!-- /board -->\n\nThe end.\n")
     assert "| `static_mixer` (heads=8) |" in text
-    assert "exact permutation tests, Holm-adjusted p < 0.05" in text
+    assert "exact permutation tests, false discovery rate 5%" in text
     assert cli("leaderboard", "render", "--check")[0] == 0
     readme.write_text(text.replace("| 8/8 |", "| 9/8 |", 1))
     assert fill_document(readme, boards, write=False)

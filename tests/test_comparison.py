@@ -11,6 +11,7 @@ from scipy import stats
 from benchbed.comparison import holm, paired_p, permutation_p, rank, ratio_of_means
 
 grid = st.integers(1, 20).map(lambda k: 25 * k)
+SIDES = (("fast", 100), ("slow", 1000))
 small = st.lists(grid, min_size=1, max_size=5)
 
 
@@ -76,8 +77,36 @@ def test_rank_is_one_more_than_those_who_are_significantly_faster():
     ranks, pairs = rank(board)
     assert ranks == {"fast": 1, "fast too": 1, "middle": 3, "slow": 4}
     assert len(pairs) == 6
+    # Five of six pairs have the smallest p there is: Benjamini and Hochberg take it times six, divided by five.
+    assert min(pair.adjusted for pair in pairs) == pytest.approx(2 / 12870 * 6 / 5)
     alone, none = rank({"one": [1, 2]})
     assert (alone, none) == ({"one": 1}, [])
+
+
+def test_a_long_board_still_tells_apart_what_is_apart():
+    fast, slow = ({f"{name} {i}": [first + 25 * k for k in range(8)] for i in range(20)} for name, first in SIDES)
+    ranks, pairs = rank(fast | slow)
+    assert {ranks[name] for name in fast} == {1}
+    assert {ranks[name] for name in slow} == {21}
+    assert sum(pair.adjusted < 0.05 for pair in pairs) == 400
+    assert min(holm([pair.p for pair in pairs])) > 0.05, "which is why the boards do not use it"
+
+
+def test_few_of_the_pairs_that_are_told_apart_are_alike():
+    """Fifteen mixers in five groups of three: of the pairs told apart, how many are of one group, on average?"""
+    random = np.random.default_rng(3)
+    groups = np.repeat([200, 300, 450, 900, 1800], 3)
+    shares, found = [], []
+    for _ in range(60):
+        times = groups[:, None] * np.exp(0.5 * random.standard_normal((15, 8)))
+        steps = np.minimum(2000, np.ceil(times / 25) * 25).astype(int).tolist()
+        _, pairs = rank({str(i): row for i, row in enumerate(steps)})
+        told = [(int(pair.first), int(pair.second)) for pair in pairs if pair.adjusted < 0.05]
+        alike = sum(groups[a] == groups[b] for a, b in told)
+        shares.append(alike / max(1, len(told)))
+        found.append((len(told) - alike) / 90)
+    assert np.mean(shares) < 0.05
+    assert np.mean(found) > 0.6
 
 
 @given(st.lists(st.lists(grid, min_size=8, max_size=8), min_size=1, max_size=4))
