@@ -11,7 +11,7 @@ __all__ = ["STANDINGS", "Sort", "boards_folder", "entry_files", "find_boards", "
 
 STANDINGS = "board.json"
 """The file beside a board's entries that holds their standings."""
-_FORM = b"2"
+_FORM = b"3"
 """Another one whenever standings have other fields, so that older files of them are not read."""
 
 

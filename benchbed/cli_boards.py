@@ -17,6 +17,7 @@ __all__ = ["compare", "leaderboard", "schema", "suite"]
 Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks. [default: leaderboards]")]
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
 Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
+_DOCUMENTS = [Path("README.md"), Path("docs/findings.md")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -165,19 +166,18 @@ def withdraw(
 
 @leaderboard.command()
 def render(
-    document: Annotated[Path, typer.Option(help="Markdown file with board markers.")] = Path("README.md"),
+    documents: Annotated[list[Path], typer.Option("--document", help="Markdown with markers.")] = _DOCUMENTS,
     html: Annotated[Path | None, typer.Option(help="Also write a static site into this folder.")] = None,
     dry: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 on drift.")] = False,
     boards: Boards = None,
 ) -> None:
-    """Write the standings beside every board and the tables into the README; CI fails where they drift."""
+    """Write the standings beside every board and the tables into the documents; CI fails where they drift."""
     from benchbed.markdown import fill_document
     from benchbed.standings import write_standings
 
     folder = boards_folder(boards)
     stale = [board / STANDINGS for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
-    if document.is_file() and fill_document(document, folder, write=not dry):
-        stale.append(document)
+    stale += [path for path in documents if path.is_file() and fill_document(path, folder, write=not dry)]
     for path in stale:
         print(f"{path} {'is out of date' if dry else 'written'}")
     if html is not None:

@@ -12,10 +12,12 @@ import numpy as np
 
 from benchbed.scoring import CONFIDENCE
 
-__all__ = ["SIGNIFICANT", "Pair", "holm", "paired_p", "permutation_p", "rank", "ratio_of_means"]
+__all__ = ["SIGNIFICANT", "Pair", "holm", "paired_p", "permutation_p", "rank", "ratio_of_means", "seed_agreement"]
 
 SIGNIFICANT = 0.05
 """Pairs with a smaller adjusted p are told apart."""
+
+_SHUFFLES = 10_000
 
 
 class Pair(NamedTuple):
@@ -108,6 +110,31 @@ def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, int], list[Pair]
             slower = max(pair.first, pair.second, key=lambda name: np.mean(board[name]))
             ranks[slower] += 1
     return ranks, pairs
+
+
+def seed_agreement(board: Sequence[Sequence[int]]) -> tuple[float, float] | None:
+    """Are the same seeds slow for every mixer? Their mean rank correlation between mixers, and its one-sided p.
+
+    A seed fixes the task instance, the data and the random numbers of the initial weights.
+
+    Args:
+        board: steps of every entry, each in the same order of seeds.
+
+    Returns:
+        The correlation and p; None where fewer than two entries have seeds that differ.
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.array([rankdata(steps) for steps in board if len(set(steps)) > 1])
+    if len(ranks) < 2:
+        return None
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
+    shuffled = np.random.default_rng(0).permuted(np.broadcast_to(ranks, (_SHUFFLES, *ranks.shape)), axis=2)
+    observed, others = (np.square(r.sum(axis=-2)).sum(axis=-1) for r in (ranks, shuffled))
+    # |sum of n unit vectors|^2 = n + n (n - 1) times their mean product.
+    correlation = (observed - len(ranks)) / (len(ranks) * (len(ranks) - 1))
+    return float(correlation), float((np.sum(others >= observed - 1e-9) + 1) / (_SHUFFLES + 1))
 
 
 def ratio_of_means(steps: Sequence[int], baseline: Sequence[int]) -> tuple[float, list[float] | None]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchbed.boards import STANDINGS, entry_files, stamp
@@ -98,7 +99,7 @@ def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, A
     ratio, interval = ratio_of_means(entry.steps, baseline.steps) if baseline else (None, None)
     if entry is baseline:
         interval = None
-    rates = result.config.optimiser.learning_rates
+    tuning = [_tuned(entry, rate) for rate in result.config.optimiser.learning_rates]
     return {
         "entry": entry.entry,
         "rank": place,
@@ -111,12 +112,14 @@ def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, A
         "mean_steps_interval": summary.mean_steps_interval,
         "median_steps": summary.median_steps,
         "median_interval": summary.median_interval,
+        "steps": entry.steps,
         "ratio": ratio,
         "ratio_interval": interval,
         "ratio_bound": bound(_solved(entry), _solved(baseline)) if baseline else "",
         "learning_rate": result.learning_rate,
-        "rates_that_solve": sum(_solves(entry, rate) for rate in rates),
-        "rates": len(rates),
+        "rates_that_solve": sum(2 * rate["solved"] > rate["seeds"] for rate in tuning),
+        "rates": len(tuning),
+        "tuning": tuning,
         "parameters": result.costs.parameters,
         "mixer_parameters": result.costs.mixer_parameters,
         "flops_per_token": result.costs.flops_per_token,
@@ -132,7 +135,13 @@ def _solved(entry: Entry) -> tuple[int, int]:
     return entry.result.summary.solved, entry.result.summary.seeds
 
 
-def _solves(entry: Entry, rate: float) -> bool:
-    """A rate solves where more than half of its tuning seeds did."""
+def _tuned(entry: Entry, rate: float) -> dict[str, Any]:
+    """What the tuning seeds did at a rate; the mean counts an unsolved one with the whole budget."""
     rows = [row for row in entry.result.tuning if row.learning_rate == rate]
-    return 2 * sum(row.status == "solved" for row in rows) > len(rows)
+    budget = entry.result.config.budget.steps
+    return {
+        "rate": rate,
+        "solved": sum(row.status == "solved" for row in rows),
+        "seeds": len(rows),
+        "mean_steps": fmean(row.steps or budget for row in rows) if rows else None,
+    }

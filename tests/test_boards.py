@@ -19,6 +19,7 @@ from benchbed.boards import find_boards
 from benchbed.entries import load_entry, save_entry
 from benchbed.errors import EntryError, OptionError
 from benchbed.markdown import board_markdown, fill_document
+from benchbed.pairs import load_pair
 from benchbed.reading import find_entry, read_standings
 from benchbed.results import load_result, save_result
 from benchbed.standings import write_standings
@@ -313,6 +314,34 @@ def test_the_readme_is_filled_and_its_drift_is_found(cli, boards):
     readme.write_text(text.replace("linear_map@s1", "linear_map@s2"))
     with pytest.raises(EntryError, match="because a marker names it, found none"):
         fill_document(readme, boards, write=False)
+
+
+def test_rates_and_pairs_are_filled_into_findings(cli, boards):
+    page = boards.parent / "docs" / "findings.md"
+    page.parent.mkdir()
+    pair = "static_mixer/softmax_attention"
+    page.write_text(
+        "<!-- rates: tiny linear_map@s1 -->\n<!-- /rates -->\n"
+        f"<!-- pairs: tiny linear_map@s1 {pair} -->\nyesterday\n<!-- /pairs -->\n"
+    )
+    assert cli("leaderboard", "render")[0] == 0
+    rates, _, pairs = page.read_text().partition("<!-- /rates -->")
+    entry = load_entry(boards / LEVEL / "static_mixer.yaml").result
+    line = next(line for line in rates.splitlines() if line.startswith("| `static_mixer`"))
+    tuned = [row for row in entry.tuning if row.learning_rate == entry.learning_rate]
+    mean = sum(row.steps or entry.config.budget.steps for row in tuned) / len(tuned)
+    assert f"**{sum(row.status == 'solved' for row in tuned)}/{len(tuned)} ({mean:,.0f})**" in line
+    assert f"{min(entry.restricted_steps)} to " in line
+    assert "of 2 chose an end of the grid" in rates
+    assert "mean rank correlation of" in rates
+    assert "yesterday" not in pairs
+    expected = load_pair(boards, ("static_mixer", "softmax_attention"), "tiny", "linear_map@s1")
+    line = next(line for line in pairs.splitlines() if line.startswith("| `static_mixer`, `softmax_attention` |"))
+    assert f"| {expected.ratio:.2f} [" in line
+    assert f"| {expected.p:.2g} | {expected.p:.2g} |" in line
+    page.write_text(page.read_text().replace(pair, "static_mixer/nobody"))
+    with pytest.raises(EntryError, match="'nobody': expected it on one board"):
+        fill_document(page, boards, write=False)
 
 
 def test_entries_are_found_by_name_and_by_file(boards):

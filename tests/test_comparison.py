@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchbed.comparison import holm, paired_p, permutation_p, rank, ratio_of_means
+from benchbed.comparison import holm, paired_p, permutation_p, rank, ratio_of_means, seed_agreement
 
 grid = st.integers(1, 20).map(lambda k: 25 * k)
 SIDES = (("fast", 100), ("slow", 1000))
@@ -142,3 +142,22 @@ def test_the_interval_of_the_ratio_covers(factor):
 def test_a_ratio_of_what_never_varies_has_no_interval():
     assert ratio_of_means([2000] * 8, [2000] * 8) == (1.0, None)
     assert ratio_of_means([100], [200]) == (0.5, None)
+
+
+def test_seeds_that_are_slow_for_everybody_are_found():
+    random = np.random.default_rng(4)
+    difficulty = np.arange(8) * 100
+    board = [difficulty + random.integers(0, 150, 8) for _ in range(6)]
+    agreement = seed_agreement([row.tolist() for row in board])
+    assert agreement is not None
+    assert agreement[0] == pytest.approx(
+        np.mean([stats.spearmanr(a, b).statistic for a, b in combinations(board, 2)])
+    )
+    assert agreement[1] < 0.001
+
+
+def test_seeds_that_are_slow_by_chance_are_not():
+    random = np.random.default_rng(5)
+    p = [seed_agreement(random.integers(1, 20, (5, 8)).tolist()) for _ in range(60)]
+    assert np.mean([found is not None and found[1] < 0.05 for found in p]) < 0.15
+    assert seed_agreement([[2000] * 8, [25, 50] * 4]) is None
