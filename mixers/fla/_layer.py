@@ -1,9 +1,9 @@
 """A layer of flash-linear-attention as a mixer."""
 
+from importlib import import_module
 from typing import Any
 
 import torch
-from fla import layers
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -22,7 +22,7 @@ class Layer(nn.Module):
 
     def __init__(self, name: str, *, half: bool = False, **options: Any) -> None:
         super().__init__()
-        self.layer: nn.Module = getattr(layers, name)(**options)
+        self.layer: nn.Module = getattr(import_module("fla.layers"), name)(**options)
         self.half_precision = half
 
     def forward(self, x: Tensor) -> Tensor:
