@@ -20,6 +20,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
 
+if not torch.cuda.is_available():
+    # For tests/test_fla.py; Triton reads it when it is imported, which torch does here and there.
+    os.environ["TRITON_INTERPRET"] = "1"
+
 
 @pytest.fixture
 def tiny_path(tmp_path: Path) -> Path:

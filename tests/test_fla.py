@@ -1,11 +1,10 @@
 """The twins by flash-linear-attention: for the same weights the same function as benchbed's own mixers.
 
-Where there is a GPU its kernels run on it; elsewhere Triton's interpreter runs them on the CPU, as they are written
-and slowly. `pip install -e ".[oracles]"`.
+Where there is a GPU its kernels run on it; elsewhere Triton's interpreter (`conftest.py` chooses it) runs them on the
+CPU, as they are written and slowly. `pip install -e ".[oracles]"`.
 """
 
 import builtins
-import os
 import sys
 
 import pytest
@@ -14,9 +13,6 @@ from oracles import DIM, LENGTH, compare, convolution, ours, stack, take
 
 from benchbed import registry
 from benchbed.registry import find, plugins
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read where fla is imported, which no module of these tests does
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

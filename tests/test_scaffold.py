@@ -89,11 +89,11 @@ def test_a_mixer_and_a_task_from_nothing_to_a_score(tmp_path):
     for line in "".join(blocks).splitlines():
         line = line.replace("pip install", "pip install -q --no-deps").replace("&& pytest", "&& python -m pytest")
         if "benchbed run" in line:
-            line += " --device cpu --max-steps 50 --seeds 2 --json"
+            line += " --device cpu --max-steps 25 --seeds 2 --json"
         out = call(line)
         if "benchbed run" in line:
             (result,) = json.loads(out)
-            assert [row["trained_steps"] for row in result["members"]] == [50, 50]
+            assert [row["trained_steps"] for row in result["members"]] == [25, 25]
     assert "moving-average:moving_average" in call("benchbed list mixers")
     rows = json.loads(call("benchbed plugins --check --json"))
     status = {(row["distribution"], row["kind"]): row["status"] for row in rows}
