@@ -92,8 +92,9 @@ def class_attribute(target: str, attribute: str) -> Any:
     for line in node.body if node else []:
         targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
         if attribute in [getattr(target, "id", "") for target in targets]:
+            value = getattr(line, "value", None)
             try:
-                return ast.literal_eval(getattr(line, "value", None) or "None")
+                return ast.literal_eval(value) if value else None
             except ValueError:
                 return None
     return None
