@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from benchbed.causality import batch_leak, future_leak, randomise, situations
-from benchbed.contracts import BiasableMixer, MixerWithWeights, PatchableMixer
+from benchbed.contracts import BiasableMixer, MixerWithWeights, PatchableMixer, takes_bias
 from benchbed.errors import PluginError
 from benchbed.findings import Check, Finding, Note, as_tests, run_checks
 from benchbed.options import options_model
@@ -174,7 +174,7 @@ def _weights(subject: Subject) -> str | None:
             return "mixing_weights gives weight to later tokens"
         if isinstance(mixer, PatchableMixer) and not torch.allclose(mixer.mix(x, weights), mixer(x)):
             return "mix(x, mixing_weights(x)) differs from forward(x)"
-    return _score_bias(mixer, x) if isinstance(mixer, BiasableMixer) else None
+    return _score_bias(mixer, x) if takes_bias(mixer) else None
 
 
 def _score_bias(mixer: BiasableMixer, x: Tensor) -> str | None:
@@ -257,8 +257,9 @@ def _vmap(subject: Subject) -> str | None:
 def _compile(subject: Subject) -> str | None:
     mixer, x = subject.randomised(), subject.input()
     try:
-        # This back end traces and generates no code: seconds instead of half a minute.
-        compiled = torch.compile(mixer, backend="eager")(x)
+        with warnings.catch_warnings(action="ignore"):  # PyTorch's opinion of a Python release is none of a mixer
+            # This back end traces and generates no code: seconds instead of half a minute.
+            compiled = torch.compile(mixer, backend="eager")(x)
     except Exception as error:
         return Note(f"--compile does not work: {' '.join(str(error).split())[:120]}")
     return None if torch.allclose(compiled, mixer(x)) else Note("compiled, it gives another output")

@@ -8,7 +8,7 @@ options: benchbed reads the signature and validates strictly, so bounds and choi
 Shapes: `B` batch, `T` tokens, `D` width, `H` heads, `N` scored tokens.
 """
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from benchbed.errors import OptionError
 
@@ -62,12 +62,16 @@ class PatchableMixer(MixerWithWeights, Protocol):
         ...
 
 
-@runtime_checkable
 class BiasableMixer(Protocol):
-    """A mixer whose attention can be pushed towards chosen tokens (optional)."""
+    """A mixer whose attention can be pushed towards chosen tokens (optional; found by the buffer's name)."""
 
     score_bias: "Tensor"
     """`(T, T)` buffer, added to the scores of every head: -inf above the diagonal, 0 elsewhere as it is built."""
+
+
+def takes_bias(mixer: object) -> TypeGuard[BiasableMixer]:
+    """Whether a mixer is a `BiasableMixer`; `isinstance` sees no buffer of a module from Python 3.12 on."""
+    return hasattr(mixer, "score_bias")
 
 
 class Task(Protocol):

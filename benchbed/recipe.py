@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchbed.backbone import Backbone
 from benchbed.checks import check_output
 from benchbed.config import RunConfig
-from benchbed.contracts import BiasableMixer, Task
+from benchbed.contracts import Task, takes_bias
 from benchbed.errors import OptionError, PluginError, blame
 from benchbed.registry import find
 from benchbed.seeding import generator, seeded_globally
@@ -86,7 +86,7 @@ class Recipe:
 
 def _push(mixer: nn.Module, task: Task, strength: float) -> None:
     """Add `strength` to the scores of a token's true parents, where the token is predicted from."""
-    if not isinstance(mixer, BiasableMixer):
+    if not takes_bias(mixer):
         raise OptionError(
             f"--bias: expected a mixer whose scores take a bias (a buffer score_bias, see benchbed.contracts), "
             f"found {type(mixer).__name__}"

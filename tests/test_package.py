@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchbed import contracts
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Who may import whom inside the engine: each module, and the ones below it.
@@ -123,6 +125,15 @@ PLUG_INS = sorted([*ROOT.glob("mixers/**/*.py"), *ROOT.glob("tasks/*.py")])
 @pytest.mark.parametrize("path", PLUG_INS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_plug_ins_import_only_the_contracts(path):
     assert {".".join(name.split(".")[:2]) for name in imported(path)} <= {"benchbed.contracts"}
+
+
+def test_what_isinstance_looks_for_is_found_in_a_module_on_every_python():
+    """From Python 3.12 on `isinstance` with a protocol sees no attribute that `nn.Module.__getattr__` gives."""
+    asked = [protocol for protocol in vars(contracts).values() if getattr(protocol, "_is_runtime_protocol", False)]
+    assert contracts.MixerWithWeights in asked
+    assert contracts.TaskWithOracle in asked
+    for protocol in asked:
+        assert not [base for base in protocol.__mro__ if getattr(base, "__annotations__", {})], protocol.__name__
 
 
 def test_only_render_and_its_callers_know_rich():

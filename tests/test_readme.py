@@ -23,7 +23,7 @@ def commands(path):
 def cut_down(command):
     """The same command with a budget of seconds."""
     if "benchbed run" in command:
-        return f"{command} --max-steps 25 --seeds 2 --device cpu"
+        return f"{command} --max-steps 50 --seeds 2 --device cpu"
     if "benchbed sweep" in command:
         return f"{command} --max-steps 50 --seeds 1 --device cpu"
     if "benchbed trace" in command:
