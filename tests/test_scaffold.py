@@ -93,7 +93,7 @@ def test_a_mixer_and_a_task_from_nothing_to_a_score(tmp_path):
         out = call(line)
         if "benchbed run" in line:
             (result,) = json.loads(out)
-            assert [row["trained_steps"] for row in result["members"]] == [25, 25]
+            assert [row["trained_steps"] for row in result["members"]] == [50, 50]
     assert "moving-average:moving_average" in call("benchbed list mixers")
     rows = json.loads(call("benchbed plugins --check --json"))
     status = {(row["distribution"], row["kind"]): row["status"] for row in rows}
