@@ -196,6 +196,7 @@ def run_suite(
     levels: Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = False,
     boards: Boards = None,
 ) -> None:
     """Run every mixer and level that the boards lack; a cell that fails does not stop the others."""
@@ -203,7 +204,7 @@ def run_suite(
 
     cells = missing_cells(boards_folder(boards), track, _split(mixers), _split(levels))
     with going_on():
-        failures = run_cells(cells, track, out, device, console())
+        failures = run_cells(cells, track, out, device, console(), compiled=compile_)
     if failures:
         raise typer.Exit(1)
 

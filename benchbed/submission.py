@@ -81,6 +81,7 @@ def command_of(result: Result) -> str:
         f"benchbed run --track {config.track.name} --task {config.level} --mixer {config.mixer.name}",
         *options,
         f"--device {config.device}",
+        *(["--compile"] if result.environment.compiled else []),
     ]
     return " ".join(parts)
 

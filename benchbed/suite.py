@@ -44,7 +44,9 @@ def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: li
     ]
 
 
-def run_cells(cells: list[Cell], track: str, out: Path, device: str, console: Console) -> dict[Cell, str]:
+def run_cells(
+    cells: list[Cell], track: str, out: Path, device: str, console: Console, *, compiled: bool = False
+) -> dict[Cell, str]:
     """Run cells one after another; finished runs in `out` are taken as they are.
 
     Returns:
@@ -54,7 +56,7 @@ def run_cells(cells: list[Cell], track: str, out: Path, device: str, console: Co
     for number, cell in enumerate(cells, start=1):
         console.rule(f"{number} of {len(cells)}: {cell.mixer} on {cell.level}", align="left")
         try:
-            run_job(Job([cell.mixer], cell.level, track, out=out, device=device), console)
+            run_job(Job([cell.mixer], cell.level, track, out=out, device=device, compiled=compiled), console)
         except BenchbedError as error:
             failures[cell] = str(error)
             console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)

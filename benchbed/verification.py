@@ -41,7 +41,7 @@ def choose_seeds(entry: Entry, count: int | None, fresh: bool) -> list[int]:
 def train_again(
     entry: Entry, seeds: Sequence[int], device: torch.device, observe: Callable[[Progress], None]
 ) -> list[int]:
-    """Train seeds at the entry's learning rate, and give min(steps, budget) of each.
+    """Train seeds at the entry's learning rate, and give min(steps, budget) of each; compiled if the entry was.
 
     Raises:
         EntryError: the mixer or task at hand is not the one that was scored.
@@ -55,7 +55,7 @@ def train_again(
                 f"{reference.version}, commit {entry.result.environment.git_commit}; install that"
             )
     recipe, task = make_recipe(config)
-    settings, _ = choose_engine(recipe, EngineRequest("auto", device))
+    settings, _ = choose_engine(recipe, EngineRequest("auto", device, entry.result.environment.compiled))
     members = [Member(seed, entry.result.learning_rate) for seed in seeds]
     started = time.perf_counter()
 

@@ -249,6 +249,23 @@ def test_another_source_is_not_verified(boards):
         verification.train_again(other, [0], CPU, lambda _: None)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_entry_is_trained_again_as_it_was_trained(run, boards, monkeypatch, compiled):
+    changed(run, compiled=compiled)
+    entry = load_entry(submit(run, boards, submitter="Somebody"))
+    assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--device cpu")
+    settings = []
+    monkeypatch.setattr(verification, "Ensemble", lambda _recipe, _members, how: settings.append(how) or Untrained())
+    with pytest.raises(KeyError):
+        verification.train_again(entry, [0], CPU, lambda _: None)
+    assert [how.compiled for how in settings] == [compiled]
+
+
+class Untrained:
+    def train(self, _observe):
+        return []
+
+
 def test_comparing_a_pair(cli, run):
     code, out, _ = cli("compare", "static_mixer", "softmax_attention")
     assert code == 0
@@ -403,10 +420,12 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
         Cell("static_mixer", "linear_map@s3"),
     ]
     done = []
-    monkeypatch.setattr("benchbed.suite.run_job", lambda job, _: done.append(job.mixers[0]) or make_recipe_of(job))
+    monkeypatch.setattr(
+        "benchbed.suite.run_job", lambda job, _: done.append((job.mixers[0], job.compiled)) or make_recipe_of(job)
+    )
     console = Console(file=io.StringIO(), width=120)
-    failures = run_cells(wanted, "lite", tmp_path / "runs", "cpu", console)
-    assert done == ["mlp_mixer", "planted:wrong_shape", "static_mixer"]
+    failures = run_cells(wanted, "lite", tmp_path / "runs", "cpu", console, compiled=True)
+    assert done == [("mlp_mixer", True), ("planted:wrong_shape", True), ("static_mixer", True)]
     assert list(failures) == [wanted[1]]
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "2 of 3 cells finished" in text
