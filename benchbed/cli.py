@@ -137,7 +137,9 @@ def plugins(
 
 @app.command()
 def run(
-    mixer: Annotated[list[str], typer.Option("--mixer", "-m", help="Mixer to score; repeat to compare.")],
+    mixer: Annotated[
+        list[str], typer.Option("--mixer", "-m", help="Mixer to score, or package.module:Class; repeat.")
+    ],
     task: Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")],
     track: Annotated[
         str | None, typer.Option(help="Track, or a track file. [default: standard with CUDA, else lite]")

@@ -112,7 +112,7 @@ def plan(
     """Resolve what a command line asked for.
 
     Args:
-        mixer: name of a mixer.
+        mixer: name of a mixer, or `package.module:Class`.
         task: `name` or `name@level`.
         track: the track to run under.
         track_is_published: whether it came with benchbed, and not from a file of the user's.
@@ -143,6 +143,7 @@ def plan(
         f"the track is a file, not one of {', '.join(track_names())}": not track_is_published,
         f"--seeds {number} instead of {track.seeds.scoring}": number != track.seeds.scoring,
         f"--max-steps {budget.steps} instead of {track.budget.steps}": budget.steps != track.budget.steps,
+        f"{mixer_plugin.owner} is registered by no package": not mixer_plugin.registered,
         "--task-option changes the level": level_name == CUSTOM,
         f"track {track.name} has no level of {task_plugin.label}": task_plugin.label not in track.tasks,
         f"fewer than {MINIMUM_SEEDS} seeds": number < MINIMUM_SEEDS,

@@ -6,7 +6,7 @@ from benchbed.checks import Subject, conformance
 from benchbed.config import choose_level
 from benchbed.findings import Finding
 from benchbed.options import parse_assignments
-from benchbed.registry import find, find_class
+from benchbed.registry import find
 from benchbed.seeding import generator
 from benchbed.task_checks import TaskSubject, task_conformance
 from benchbed.tracks import Track, load_track, track_names
@@ -25,7 +25,7 @@ def examine_mixer(mixer: str, track: str, options: list[str]) -> Iterator[Findin
     Raises:
         BenchbedError: there is no such mixer, or it cannot be loaded.
     """
-    plugin = find_class("mixer", mixer)
+    plugin = find("mixer", mixer)
     resolved = plugin.resolve(parse_assignments(options, "--mixer-option"), text=True)
     chosen = load_track(track)
     (dim, length), *_ = _sizes(chosen)
@@ -45,7 +45,7 @@ def examine_task(task: str, track: str, options: list[str]) -> Iterator[Finding]
         BenchbedError: there is no such task or level, or it cannot be loaded.
     """
     name, _, level = task.partition("@")
-    plugin = find_class("task", name)
+    plugin = find("task", name)
     changes = parse_assignments(options, "--task-option")
     _, _, resolved = choose_level(load_track(track), plugin, level, changes)
     return task_conformance(TaskSubject(plugin.load(), resolved))

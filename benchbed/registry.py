@@ -8,10 +8,12 @@ Listing imports nothing. Built-ins are found by listing the package (file stem =
 import importlib
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import entry_points, version
+from pathlib import Path
 from typing import Any, Literal
 
 from benchbed.errors import PluginError, UnknownNameError
@@ -19,7 +21,7 @@ from benchbed.options import resolve_options
 from benchbed.requirements import CUDA, lacking, library_versions
 from benchbed.sources import class_attribute, first_line, public_class, source_hash, source_path
 
-__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "find_class", "plugins"]
+__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "plugins"]
 
 Kind = Literal["mixer", "task"]
 
@@ -30,6 +32,7 @@ NO_PLUGINS = "BENCHBED_NO_PLUGINS"
 """Environment variable that, set to anything, hides all plug-ins: the way out when one hangs at import."""
 
 _BUILT_IN = "benchbed"
+_UNREGISTERED = "unregistered"
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,14 @@ class Plugin:
         return self.distribution == _BUILT_IN
 
     @property
+    def registered(self) -> bool:
+        """Whether a distribution stands behind it; if not, it is a class that the user named."""
+        return self.distribution != _UNREGISTERED
+
+    @property
     def label(self) -> str:
-        """The name under which a command line finds it: built-ins plainly, others with their distribution."""
-        return self.name if self.built_in else f"{self.distribution}:{self.name}"
+        """The name under which a command line finds it: with its distribution, if that is not benchbed."""
+        return self.name if self.built_in or not self.registered else f"{self.distribution}:{self.name}"
 
     @property
     def owner(self) -> str:
@@ -127,7 +135,7 @@ def plugins(kind: Kind) -> list[Plugin]:
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """The plug-in called `name`, or `distribution:name`.
+    """The plug-in called `name`, or `distribution:name`; `package.module:Class` is a class that nobody registered.
 
     A built-in name always means the built-in.
 
@@ -137,6 +145,8 @@ def find(kind: Kind, name: str) -> Plugin:
     """
     installed = plugins(kind)
     matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
+    if not matches and (unregistered := _unregistered(kind, name, {p.label.partition(":")[0] for p in installed})):
+        return unregistered
     if not matches:
         known = {p.name for p in installed} | {p.label for p in installed}
         raise UnknownNameError(kind, name, known, f"benchbed list {kind}s")
@@ -147,17 +157,18 @@ def find(kind: Kind, name: str) -> Plugin:
     return matches[0]
 
 
-def find_class(kind: Kind, name: str) -> Plugin:
-    """As `find`, and `package.module:Class` names a class that nobody has registered.
-
-    Raises:
-        UnknownNameError: nothing has this name.
-        PluginError: several distributions have it.
-    """
-    module, colon, cls = name.partition(":")
-    if colon and not any(name == p.label for p in plugins(kind)) and source_path(module):
-        return Plugin(kind, cls, "unregistered", "0", name)
-    return find(kind, name)
+def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:
+    """The class `package.module:Class`, of an installed package or of a file in the current folder."""
+    module, _, cls = name.partition(":")
+    if not cls.isidentifier():
+        return None
+    here = os.getcwd()
+    if not source_path(module) and here not in sys.path and Path(*module.split(".")).with_suffix(".py").is_file():
+        sys.path.append(here)  # which an installed command does not search
+    path = source_path(module)
+    if path is None or (module in prefixes and cls.encode() not in path.read_bytes()):
+        return None  # the latter is a registered name, mistyped
+    return Plugin(kind, name, _UNREGISTERED, "0", name)
 
 
 def _absent(kind: Kind, cls: type) -> str | None:

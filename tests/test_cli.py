@@ -139,6 +139,21 @@ def test_run_show_plot(cli, small, tmp_path):
     assert "tuning: step" not in out
 
 
+def test_a_class_in_a_file_is_run_unranked_before_anybody_packages_it(cli, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    source = (
+        "from torch import nn\n\n\nclass Mine(nn.Identity):\n    def __init__(self, dim: int, length: int): ...\n"
+    )
+    (tmp_path / "sketch.py").write_text(source.replace("...", "super().__init__()"))
+    code, out, _ = cli(*small, "--mixer", "sketch:Mine", "--json")
+    assert code == 0
+    (result,) = json.loads(out)
+    assert "mixer 'sketch:Mine' is registered by no package" in result["unranked"]
+    (folder,) = (tmp_path / "runs").glob("*/*/sketch.Mine-*")
+    assert "sketch:Mine" in cli("show", folder)[1]
+    assert "finished before" in cli(*small, "--mixer", "sketch:Mine")[1]
+
+
 def test_json_prints_json_and_nothing_else(cli, small):
     code, out, err = cli(*small, "-m", "mlp_mixer", "--json")
     assert code == 0

@@ -75,6 +75,31 @@ def test_two_strangers_with_one_name_must_be_told_apart(planted, tmp_path, monke
     assert find("mixer", "rival:leaky").target == "rival:Leaky"
 
 
+def test_a_class_that_nobody_registered_is_found_by_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])  # as an installed command starts: without the current folder
+    name = "lying_about:Averages"
+    with pytest.raises(UnknownNameError, match="unknown mixer 'lying_about:Averages'"):
+        find("mixer", name)
+    source = "from torch import nn\n\n\nclass Averages(nn.Identity):\n    'Averages.'\n"
+    (tmp_path / "lying_about.py").write_text(source)
+    plugin = find("mixer", name)
+    assert (plugin.label, plugin.registered, plugin.description) == (name, False, "Averages.")
+    before = plugin.source_hash
+    assert "lying_about" not in sys.modules
+    assert plugin.load().__module__ == "lying_about"
+    assert find("mixer", plugin.label) == plugin, "a run that is taken up again knows it by its label"
+    (tmp_path / "lying_about.py").write_text(source.replace("Identity", "Module"))
+    assert find("mixer", name).source_hash != before
+
+
+def test_a_class_of_a_module_that_a_distribution_is_named_after(planted):
+    assert find("mixer", "planted:leaky").registered
+    assert not find("mixer", "planted:Leaky").registered
+    with pytest.raises(UnknownNameError, match="did you mean 'planted:leaky'"):
+        find("mixer", "planted:leeky")
+
+
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match=r"unknown mixer 'mlp_mixr'; did you mean 'mlp_mixer'\?; known: "):
         find("mixer", "mlp_mixr")
