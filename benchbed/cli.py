@@ -155,6 +155,9 @@ def run(
     match_by: Annotated[str | None, typer.Option(help="... by this option of the mixer (ranked).")] = None,
     seeds: Annotated[int | None, typer.Option(help="Scoring seeds; makes the run unranked.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Budget in steps; makes the run unranked.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Train at this rate and tune nothing, a quick look; makes the run unranked.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
@@ -178,6 +181,7 @@ def run(
         match_by=match_by,
         seeds=seeds,
         max_steps=max_steps,
+        learning_rate=learning_rate,
         out=out,
         engine=engine.value,
         device=device,

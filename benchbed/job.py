@@ -34,6 +34,7 @@ class Job:
     match_by: str | None = None
     seeds: int | None = None
     max_steps: int | None = None
+    learning_rate: float | None = None
     out: Path = Path("runs")
     engine: Literal["auto", "vmap", "loop"] = "auto"
     device: str = "auto"
@@ -77,6 +78,7 @@ def _config(mixer: str, job: Job, track: Track, track_name: str, device: str) ->
             backbone=backbone,
             seeds=job.seeds,
             max_steps=job.max_steps,
+            learning_rate=job.learning_rate,
             device=device,
             checked=job.checked,
         )

@@ -257,6 +257,8 @@ def _ratio(result: "Result", first: "Result") -> str:
 
 
 def _tuning(result: "Result") -> str:
+    if not result.tuning:
+        return "not tuned, the rate was given"
     parts = []
     for rate in result.config.optimiser.learning_rates:
         rows = [row for row in result.tuning if row.learning_rate == rate]

@@ -145,13 +145,15 @@ def test_a_class_in_a_file_is_run_unranked_before_anybody_packages_it(cli, small
         "from torch import nn\n\n\nclass Mine(nn.Identity):\n    def __init__(self, dim: int, length: int): ...\n"
     )
     (tmp_path / "sketch.py").write_text(source.replace("...", "super().__init__()"))
-    code, out, _ = cli(*small, "--mixer", "sketch:Mine", "--json")
+    code, out, _ = cli(*small, "--mixer", "sketch:Mine", "--learning-rate", 0.01, "--json")
     assert code == 0
     (result,) = json.loads(out)
     assert "mixer 'sketch:Mine' is registered by no package" in result["unranked"]
     (folder,) = (tmp_path / "runs").glob("*/*/sketch.Mine-*")
-    assert "sketch:Mine" in cli("show", folder)[1]
-    assert "finished before" in cli(*small, "--mixer", "sketch:Mine")[1]
+    out = cli("show", folder)[1]
+    assert "sketch:Mine" in out
+    assert "not tuned, the rate was given" in out
+    assert "finished before" in cli(*small, "--mixer", "sketch:Mine", "--learning-rate", 0.01)[1]
 
 
 def test_json_prints_json_and_nothing_else(cli, small):
@@ -195,6 +197,10 @@ RUN = ["run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--track
         ),
         ([*RUN, "--max-steps", "110"], "--max-steps: expected steps to be a multiple of evaluate_every=25"),
         ([*RUN, "--max-steps", "ten"], "--max-steps"),
+        (
+            [*RUN, "--learning-rate", "-1"],
+            "--learning-rate: option 'learning_rates.0': expected greater than 0, found -1.0",
+        ),
         ([*RUN, "--seeds", "2000"], "--seeds: expected 1 to 1000, found 2000"),
         ([*RUN, "-m", "mlp_mixer"], "--mixer: expected different mixers, found mlp_mixer, mlp_mixer"),
         ([*RUN, "--device", "cuda:7"], "--device cuda:7: expected a device that this machine has"),
