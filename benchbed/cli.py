@@ -145,19 +145,14 @@ def run(
         str | None, typer.Option(help="Track, or a track file. [default: standard with CUDA, else lite]")
     ] = None,
     mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixers.")] = None,
-    task_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Option of the task; makes the run unranked."),
-    ] = None,
+    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the task; unranked.")] = None,
     match_parameters: Annotated[
         int | None, typer.Option(help="Size the models for this many parameters, by their width (unranked) or ...")
     ] = None,
     match_by: Annotated[str | None, typer.Option(help="... by this option of the mixer (ranked).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Scoring seeds; makes the run unranked.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Budget in steps; makes the run unranked.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Train at this rate and tune nothing, a quick look; makes the run unranked.")
-    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Scoring seeds; unranked.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Budget in steps; unranked.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Train at this rate, tune nothing; unranked.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
