@@ -128,7 +128,7 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
 
 def _range(row: dict[str, Any]) -> str:
     solved = sorted(row["steps"])[: row["solved"]]
-    steps = f"{solved[0]:,} to {solved[-1]:,}" if solved else "none"
+    steps = " to ".join(dict.fromkeys(f"{end:,}" for end in (solved[0], solved[-1]))) if solved else "none"
     return steps + (f", {row['seeds'] - row['solved']} unsolved" if solved and row["solved"] < row["seeds"] else "")
 
 
