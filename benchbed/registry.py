@@ -160,7 +160,7 @@ def find(kind: Kind, name: str) -> Plugin:
 def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:
     """The class `package.module:Class`, of an installed package or of a file in the current folder."""
     module, _, cls = name.partition(":")
-    if not cls.isidentifier():
+    if not all(part.isidentifier() for part in (*module.split("."), cls)):
         return None
     here = os.getcwd()
     if not source_path(module) and here not in sys.path and Path(*module.split(".")).with_suffix(".py").is_file():

@@ -100,6 +100,12 @@ def test_a_class_of_a_module_that_a_distribution_is_named_after(planted):
         find("mixer", "planted:leeky")
 
 
+@pytest.mark.parametrize("name", [":", ":Class", "module:", "..:Class", "a b:Class", "not-installed:Class"])
+def test_what_no_class_can_be_called_is_an_unknown_name(name):
+    with pytest.raises(UnknownNameError):
+        find("mixer", name)
+
+
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match=r"unknown mixer 'mlp_mixr'; did you mean 'mlp_mixer'\?; known: "):
         find("mixer", "mlp_mixr")
