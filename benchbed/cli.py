@@ -145,7 +145,7 @@ def run(
         str | None, typer.Option(help="Track, or a track file. [default: standard with CUDA, else lite]")
     ] = None,
     mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixers.")] = None,
-    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the task; unranked.")] = None,
+    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Task option; unranked.")] = None,
     match_parameters: Annotated[
         int | None, typer.Option(help="Size the models for this many parameters, by their width (unranked) or ...")
     ] = None,

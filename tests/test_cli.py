@@ -141,10 +141,8 @@ def test_run_show_plot(cli, small, tmp_path):
 
 def test_a_class_in_a_file_is_run_unranked_before_anybody_packages_it(cli, small, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
-    source = (
-        "from torch import nn\n\n\nclass Mine(nn.Identity):\n    def __init__(self, dim: int, length: int): ...\n"
-    )
-    (tmp_path / "sketch.py").write_text(source.replace("...", "super().__init__()"))
+    signature = "def __init__(self, dim: int, length: int):\n        super().__init__()\n"
+    (tmp_path / "sketch.py").write_text(f"from torch import nn\n\nclass Mine(nn.Identity):\n    {signature}")
     code, out, _ = cli(*small, "--mixer", "sketch:Mine", "--learning-rate", 0.01, "--json")
     assert code == 0
     (result,) = json.loads(out)
