@@ -80,9 +80,10 @@ class Ensemble:
         """Train every member until it solves, diverges or exhausts its budget.
 
         Args:
-            observe: called after every evaluation, in this thread.
+            observe: called before the first step and after every evaluation, in this thread.
             record: handed every evaluation, before `observe`, with the member's weights `(P,)` at it.
         """
+        observe(self)
         with _kernel_threads(self._settings), _pool(self._settings.workers) as pool:
             running = {pool.submit(_timed_advance, group): group for group in self._make_groups()}
             while running:

@@ -63,6 +63,8 @@ def run_job(job: Job, console: Console) -> list[Result]:
     for config in configs:
         make_recipe(config)
     request = EngineRequest(job.engine, device, job.compiled)
+    if job.compiled:
+        say(console, "--compile: the first evaluation waits for torch.compile, which can take minutes")
     return [_run_one(config, job, request, console) for config in configs]
 
 

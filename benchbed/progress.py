@@ -13,7 +13,9 @@ Stage = Literal["tuning", "scoring"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands, or several that train as one; handed to the observer after every evaluation."""
+    """Where a run stands, or several that train as one; handed to the observer before the first step of a stage and
+    after every evaluation.
+    """
 
     config: RunConfig
     cells: int
@@ -22,9 +24,9 @@ class Progress:
     trajectories: list[Trajectory]
     chance_loss: float
     steps_per_second: float
-    """Member-steps of all members together, since this process began."""
+    """Member-steps of all members together, since this process began; zero before its first evaluation."""
     seconds_left: float
-    """At most: as if no further member solved."""
+    """At most: as if no further member solved. Unknown, and zero, while the speed is."""
 
 
 def progress_of(

@@ -86,12 +86,13 @@ def _standing(progress: "Progress") -> str:
     # Where training stands is told by those that still train; at the end, by all.
     current = [t for t in members if t.status == "training"] or members
     losses = [t.evaluations[-1].mean_loss for t in current if t.evaluations and t.evaluations[-1].finite]
-    step = max(t.step for t in members)
+    loss = f"{fmean(losses):.3f}" if losses else "unknown"
+    speed = progress.steps_per_second
+    pace = f"{speed:.0f} steps/s; at most {_clock(progress.seconds_left)} left" if speed else "no evaluation yet"
     return (
-        f"step {step:,} of {members[0].budget:,}; {count['solved']} solved, {count['training']} training, "
-        f"{count['diverged']} diverged of {len(members)}; "
-        f"loss {fmean(losses) if losses else math.nan:.3f} (chance {progress.chance_loss:.3f}); "
-        f"{progress.steps_per_second:.0f} steps/s; at most {_clock(progress.seconds_left)} left"
+        f"step {max(t.step for t in members):,} of {members[0].budget:,}; {count['solved']} solved, "
+        f"{count['training']} training, {count['diverged']} diverged of {len(members)}; "
+        f"loss {loss} (chance {progress.chance_loss:.3f}); {pace}"
     )
 
 

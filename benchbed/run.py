@@ -206,7 +206,9 @@ class _Batch:
         return [f"check '{f.check}' failed: {f.message}" for f in findings if f.status == "failed"]
 
     def _train(self, stage: Stage, members: list[Member]) -> list[list[Trajectory]]:
-        """Train members, and give their trajectories by cell."""
+        """Train members, if there are any, and give their trajectories by cell."""
+        if not members:
+            return [[] for _ in self.cells]
         saved = {
             i: cell.checkpoint.stages[stage] for i, cell in enumerate(self.cells) if stage in cell.checkpoint.stages
         }

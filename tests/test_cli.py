@@ -116,7 +116,7 @@ def test_run_show_plot(cli, small, tmp_path):
     code, out, err = cli(*small, "-m", "multi_head_attention", "-m", "mlp_mixer", "--out", "results")
     assert (code, err) == (0, "")
     assert out.count("steps by seed") == 2
-    assert "multi_head_attention on linear_map@s1, tuning: step 10 of 20" in out
+    assert "multi_head_attention on linear_map@s1, tuning: step 0 of 20" in out
     assert "unranked: the track is a file" in out
     assert "ratio to" in out
     folders = sorted((tmp_path / "results").glob("tiny/linear_map@s1/*"))

@@ -33,6 +33,16 @@ def test_a_terminal_shows_which_seeds_solved_and_the_time_left(progress):
     assert "1:35" in shown
 
 
+def test_before_the_first_evaluation_no_speed_and_no_time_is_made_up(configure):
+    console = Console(file=io.StringIO(), width=100)
+    members = [Trajectory(Member(seed, 0.01), 60) for seed in range(2)]
+    Reporter(console).observe(Progress(configure(), 1, "tuning", members, 0.693, 0.0, 0.0))
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert shown.rstrip().endswith(
+        "step 0 of 60; 0 solved, 2 training, 0 diverged of 2; loss unknown (chance 0.693); no evaluation yet"
+    )
+
+
 def test_elsewhere_a_line_now_and_then(progress):
     console = Console(file=io.StringIO(), width=60)
     reporter = Reporter(console)
