@@ -12,7 +12,17 @@ import numpy as np
 
 from benchbed.scoring import CONFIDENCE
 
-__all__ = ["SIGNIFICANT", "Pair", "holm", "paired_p", "permutation_p", "rank", "ratio_of_means", "seed_agreement"]
+__all__ = [
+    "SIGNIFICANT",
+    "Pair",
+    "correlation_interval",
+    "holm",
+    "paired_p",
+    "permutation_p",
+    "rank",
+    "ratio_of_means",
+    "seed_agreement",
+]
 
 SIGNIFICANT = 0.05
 """Pairs with a smaller adjusted p are told apart."""
@@ -157,3 +167,23 @@ def ratio_of_means(steps: Sequence[int], baseline: Sequence[int]) -> tuple[float
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
     return ratio, [ratio * math.exp(-half), ratio * math.exp(half)]
+
+
+def correlation_interval(correlation: float, count: int) -> list[float] | None:
+    """95% interval of Spearman's rank correlation (Bonett & Wright, 2000, Psychometrika 65).
+
+    Fisher's z with a standard error of sqrt((1 + r^2 / 2) / (n - 3)), which stays honest where ranks are far apart.
+
+    Args:
+        correlation: r.
+        count: n, the number of pairs of numbers.
+
+    Returns:
+        The interval; None for fewer than four pairs, and where the order is one and the same or its reverse.
+    """
+    from scipy.stats import norm
+
+    if count < 4 or abs(correlation) >= 1:
+        return None
+    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt((1 + correlation**2 / 2) / (count - 3))
+    return [math.tanh(math.atanh(correlation) + side) for side in (-half, half)]

@@ -1,25 +1,28 @@
 """Boards as Markdown, kept between markers in documents.
 
 `<!-- board: <track> <level> -->` ... `<!-- /board -->` holds the standings, `rates` in place of `board` what every
-mixer did at each learning rate, and `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs.
+mixer did at each learning rate, `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs, and
+`<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from benchbed.board_tables import separation
-from benchbed.comparison import SIGNIFICANT, holm, seed_agreement
+from benchbed.claims import Samples, trend_test
+from benchbed.comparison import SIGNIFICANT, correlation_interval, holm, seed_agreement
 from benchbed.errors import EntryError
 from benchbed.pairs import PairOfRuns, load_pair
 from benchbed.reading import read_standings
 from benchbed.storage import write_atomically
 from benchbed.wording import bound, number, options_line, with_interval
 
-__all__ = ["board_markdown", "fill_document", "pairs_markdown", "rates_markdown"]
+__all__ = ["agreement_markdown", "board_markdown", "fill_document", "pairs_markdown", "rates_markdown"]
 
-_BLOCK = re.compile(r"(<!-- (board|rates|pairs): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (board|rates|pairs|agreement): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def board_markdown(board: dict[str, Any]) -> str:
@@ -87,6 +90,28 @@ def pairs_markdown(pairs: Sequence[tuple[str, str, str, PairOfRuns]]) -> str:
     return _table(["A, B", "level", "mean steps A", "B", "A/B [95%]", "p", "Holm", ""], "ll-----l", rows)
 
 
+def agreement_markdown(boards: Sequence[dict[str, Any]]) -> str:
+    """For every two boards the rank correlation of the mean steps of the entries that both rank, adjusted by Holm."""
+    means = {b["level"]: {row["name"]: row["mean_steps"] for row in b["rows"] if row["rank"]} for b in boards}
+    found = []
+    for first, second in combinations(means, 2):
+        both = sorted(means[first].keys() & means[second].keys())
+        x, y = ([means[level][name] for name in both] for level in (first, second))
+        found.append((first, second, len(both), *trend_test(Samples("", x, y))))
+    adjusted = holm([p for *_, p in found])
+    rows = [
+        [
+            f"`{first}`, `{second}`",
+            str(count),
+            with_interval(correlation, correlation_interval(correlation, count), "+.2f"),
+            f"{p:.2g}",
+            f"{holms:.2g}",
+        ]
+        for (first, second, count, correlation, p), holms in zip(found, adjusted, strict=True)
+    ]
+    return _table(["levels", "mixers on both", "rank correlation [95%]", "p", "Holm"], "l----", rows)
+
+
 def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     """Put the current boards between a document's markers.
 
@@ -105,20 +130,22 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
 
     def fill(match: re.Match[str]) -> str:
         start, kind, track, named, end = match.groups()
-        level, *words = named.split()
-        couples = []
-        for word in (level, *words):
+        levels, couples = list[str](), []
+        for word in named.split():
             first, pair, second = word.partition("/")
-            if pair:
-                couples.append((level, first, second, load_pair(boards, (first, second), track, level)))
+            if pair and levels:
+                couples.append((levels[-1], first, second, load_pair(boards, (first, second), track, levels[-1])))
             elif not any((boards / track / word).glob("*.yaml")):
                 raise EntryError(f"{path}: expected entries in {track}/{word}, because a marker names it, found none")
             else:
-                level = word
+                levels.append(word)
         if kind == "pairs":
             return f"{start}{pairs_markdown(couples)}\n{end}"
+        standings = [read_standings(boards / track / level) for level in levels]
+        if kind == "agreement":
+            return f"{start}{agreement_markdown(standings)}\n{end}"
         filling = board_markdown if kind == "board" else rates_markdown
-        return f"{start}{filling(read_standings(boards / track / level))}\n{end}"
+        return f"{start}{filling(standings[0])}\n{end}"
 
     filled = _BLOCK.sub(fill, text)
     if filled != text and write:

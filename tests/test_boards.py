@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from clock import run_script
+from scipy.stats import spearmanr
 from strangers import install
 
 from benchbed import verification
@@ -18,7 +19,7 @@ from benchbed.audit import audit
 from benchbed.boards import find_boards
 from benchbed.entries import load_entry, save_entry
 from benchbed.errors import EntryError, OptionError
-from benchbed.markdown import board_markdown, fill_document
+from benchbed.markdown import agreement_markdown, board_markdown, fill_document
 from benchbed.pairs import load_pair
 from benchbed.reading import find_entry, read_standings
 from benchbed.results import load_result, save_result
@@ -358,6 +359,31 @@ def test_rates_and_pairs_are_filled_into_findings(cli, boards):
     assert f"| {expected.p:.2g} | {expected.p:.2g} |" in line
     page.write_text(page.read_text().replace(pair, "static_mixer/nobody"))
     with pytest.raises(EntryError, match="'nobody': expected it on one board"):
+        fill_document(page, boards, write=False)
+
+
+def test_whether_boards_agree_is_a_rank_correlation_of_who_stands_on_both(boards):
+    def board(level, means):
+        rows = [{"name": name, "rank": 1, "mean_steps": mean} for name, mean in means.items()]
+        return {"level": level, "rows": [*rows, {"name": "not ranked", "rank": None, "mean_steps": 1.0}]}
+
+    first, second = (
+        dict(zip("abcdef", (1, 2, 3, 4, 5, 6), strict=True)),
+        dict(zip("gfedcb", (9, 4, 5, 3, 1, 2), strict=True)),
+    )
+    lines = agreement_markdown([board("one", first), board("two", second), board("three", first)]).splitlines()
+    assert len(lines) == 2 + 3
+    expected = spearmanr([first[name] for name in "bcdef"], [second[name] for name in "bcdef"])[0]
+    assert lines[2].startswith(f"| `one`, `two` | 5 | {expected:+.2f} [")
+    assert lines[3].startswith("| `one`, `three` | 6 | +1.00 | ")
+    p, adjusted = (float(cell) for cell in lines[3].strip(" |").split(" | ")[-2:])
+    assert adjusted == pytest.approx(3 * p, rel=0.06), "the smallest of three"
+    page = boards.parent / "agreement.md"
+    page.write_text("<!-- agreement: tiny linear_map@s1 linear_map@s1 -->\n<!-- /agreement -->\n")
+    assert fill_document(page, boards, write=True)
+    assert "| levels | mixers on both |" in page.read_text()
+    page.write_text("<!-- pairs: tiny static_mixer/softmax_attention -->\n<!-- /pairs -->\n")
+    with pytest.raises(EntryError, match="because a marker names it, found none"):
         fill_document(page, boards, write=False)
 
 

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchbed.comparison import holm, paired_p, permutation_p, rank, ratio_of_means, seed_agreement
+from benchbed.comparison import (
+    correlation_interval,
+    holm,
+    paired_p,
+    permutation_p,
+    rank,
+    ratio_of_means,
+    seed_agreement,
+)
 
 grid = st.integers(1, 20).map(lambda k: 25 * k)
 SIDES = (("fast", 100), ("slow", 1000))
@@ -160,3 +168,19 @@ def test_seeds_that_are_slow_by_chance_are_not():
     p = [seed_agreement(random.integers(1, 20, (5, 8)).tolist()) for _ in range(60)]
     assert np.mean([found is not None and found[1] < 0.05 for found in p]) < 0.15
     assert seed_agreement([[2000] * 8, [25, 50] * 4]) is None
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 0.9])
+def test_the_interval_of_the_rank_correlation_covers(strength):
+    rng = np.random.default_rng(0)
+    true = 6 / np.pi * np.arcsin(strength / 2)  # Spearman's of two normal variables
+    found = []
+    for _ in range(2000):
+        x = rng.normal(size=22)
+        y = strength * x + np.sqrt(1 - strength**2) * rng.normal(size=22)
+        found.append(correlation_interval(float(stats.spearmanr(x, y)[0]), 22))
+    assert 0.93 <= np.mean([low <= true <= high for low, high in found]) <= 0.98
+
+
+def test_a_perfect_order_and_three_points_have_no_interval():
+    assert correlation_interval(1.0, 22) is correlation_interval(-1.0, 22) is correlation_interval(0.5, 3) is None
