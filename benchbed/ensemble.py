@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from torch import Tensor
 from benchbed.forward import Forward
 from benchbed.group import Group
 from benchbed.recipe import Recipe
+from benchbed.threads import single_threaded
 from benchbed.trajectory import Evaluation, Member, Trajectory
 
 __all__ = ["Engine", "EngineSettings", "Ensemble", "Record", "cpu_count", "why_not_vmap"]
@@ -183,16 +184,10 @@ def _timed_advance(group: Group) -> tuple[list[Evaluation], float]:
     return evaluations, time.perf_counter() - started
 
 
-@contextmanager
-def _kernel_threads(settings: EngineSettings) -> Iterator[None]:
+def _kernel_threads(settings: EngineSettings) -> AbstractContextManager[None]:
     """Single-threaded kernels where members are spread over the cores, torch's default elsewhere."""
-    before = torch.get_num_threads()
-    if settings.engine == "loop" and settings.device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    spread = settings.engine == "loop" and settings.device.type == "cpu"
+    return single_threaded() if spread else nullcontext()
 
 
 @contextmanager

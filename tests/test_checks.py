@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from benchbed.checks import CHECKS, Subject, conformance, conformance_tests
 from benchbed.cli import main
+from benchbed.findings import run_checks
 from benchbed.registry import find, plugins
 
 DIM, LENGTH = 16, 8
@@ -455,6 +456,22 @@ HONEST = [
 @pytest.mark.parametrize("mixer", HONEST)
 def test_an_honest_mixer_raises_no_alarm(mixer):
     assert failures(mixer) == {}
+
+
+def test_checks_run_on_one_thread_and_leave_torch_as_it_was():
+    """Two threads on a core that trains elsewhere wait for each other in every one of thousands of small products."""
+    before, seen = torch.get_num_threads(), []
+
+    def looks(subject):
+        seen.append(torch.get_num_threads())
+        raise ValueError(subject)
+
+    torch.set_num_threads(2)
+    try:
+        (finding,) = run_checks({"looks": looks}, "no subject")
+        assert (finding.status, seen, torch.get_num_threads()) == ("failed", [1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_there_are_enough_of_both():
