@@ -12,8 +12,8 @@ __all__ = ["single_threaded"]
 def single_threaded() -> Iterator[None]:
     """Kernels of one thread inside, as many as before outside.
 
-    For matrices so small that threads would wait for each other longer than they compute, and where other processes
-    hold the cores, endlessly.
+    For matrices so small that threads would wait for each other longer than they compute: where other processes hold
+    the cores, for minutes.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
