@@ -17,6 +17,7 @@ from benchbed.registry import find
 from benchbed.results import Costs
 from benchbed.seeding import seeded_globally
 from benchbed.state import StateSize, measure_state
+from benchbed.threads import single_threaded
 from benchbed.tracks import Track, load_track
 from benchbed.trajectory import Member
 
@@ -103,9 +104,7 @@ def _level_costs(mixer: str, task: str, track: Track, options: Mapping[str, str]
 
 def _seconds_a_step(recipes: list[Recipe], device: torch.device) -> list[float]:
     """The fastest of a few passes of each; in turns, so that other load on the machine hits all alike."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with single_threaded():
         groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
         batches = [r.training_data(0, r.make_task(0), 0)[:1].to(device) for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]
@@ -116,6 +115,4 @@ def _seconds_a_step(recipes: list[Recipe], device: torch.device) -> list[float]:
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
                 taken.append(time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
     return [min(taken) for taken in times]
