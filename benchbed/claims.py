@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from benchbed.comparison import SIGNIFICANT, holm
+from benchbed.comparison import SIGNIFICANT, holm, rank_correlation
 
-__all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend", "trend_test"]
+__all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend"]
 
 Outcome = Literal["holds", "does not hold", "undecided"]
 
@@ -31,27 +31,13 @@ class Verdict(NamedTuple):
     effect: str
 
 
-def trend_test(line: Samples) -> tuple[float, float]:
-    """Does y rise with x? Spearman's rank correlation and its permutation p, two-sided."""
-    from scipy.stats import rankdata
-
-    x, y = (rankdata(values) - (len(values) + 1) / 2 for values in (line.x, line.y))
-    spread = float(np.sqrt((x @ x) * (y @ y)))
-    if spread == 0:
-        return 0.0, 1.0
-    observed = float(x @ y)
-    shuffled = np.random.default_rng(0).permuted(np.broadcast_to(y, (_SHUFFLES, len(y))), axis=1) @ x
-    extreme = np.abs(shuffled) >= abs(observed) * (1 - 1e-12)
-    return observed / spread, float((extreme.sum() + 1) / (_SHUFFLES + 1))
-
-
 def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
     """Whether y rises (or falls) with x in every line as it is claimed.
 
     It holds if every line alone is significant (the intersection-union test: its p is the largest, and needs no
     adjustment); it does not hold if a line is significant the other way after Holm's adjustment.
     """
-    found = {line.label: trend_test(line) for line in lines}
+    found = {line.label: rank_correlation(line.x, line.y, shuffles=_SHUFFLES) for line in lines}
     adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
     against = [name for name, (rho, _) in found.items() if (rho > 0) != rises and adjusted[name] < SIGNIFICANT]
     largest = max(p if (rho > 0) == rises else 1.0 for rho, p in found.values())

@@ -20,6 +20,7 @@ __all__ = [
     "paired_p",
     "permutation_p",
     "rank",
+    "rank_correlation",
     "ratio_of_means",
     "seed_agreement",
 ]
@@ -167,6 +168,27 @@ def ratio_of_means(steps: Sequence[int], baseline: Sequence[int]) -> tuple[float
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
     return ratio, [ratio * math.exp(-half), ratio * math.exp(half)]
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float], *, shuffles: int = 20_000) -> tuple[float, float]:
+    """Does y rise with x? Spearman's rank correlation and its permutation p, two-sided; 0 and 1 if one is constant.
+
+    Args:
+        x: numbers.
+        y: as many, in the same order.
+        shuffles: of y.
+    """
+    from scipy.stats import rankdata
+
+    x_ranks, y_ranks = (rankdata(values) - (len(values) + 1) / 2 for values in (x, y))
+    spread = float(np.sqrt((x_ranks @ x_ranks) * (y_ranks @ y_ranks)))
+    if spread == 0:
+        return 0.0, 1.0
+    observed = float(x_ranks @ y_ranks)
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(np.broadcast_to(y_ranks, (shuffles, len(y_ranks))), axis=1) @ x_ranks
+    extreme = np.abs(shuffled) >= abs(observed) * (1 - 1e-12)
+    return observed / spread, float((extreme.sum() + 1) / (shuffles + 1))
 
 
 def correlation_interval(correlation: float, count: int) -> list[float] | None:

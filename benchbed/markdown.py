@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchbed.board_tables import separation
-from benchbed.claims import Samples, trend_test
-from benchbed.comparison import SIGNIFICANT, correlation_interval, holm, seed_agreement
+from benchbed.comparison import SIGNIFICANT, correlation_interval, holm, rank_correlation, seed_agreement
 from benchbed.errors import EntryError
 from benchbed.pairs import PairOfRuns, load_pair
 from benchbed.reading import read_standings
@@ -97,7 +96,7 @@ def agreement_markdown(boards: Sequence[dict[str, Any]]) -> str:
     for first, second in combinations(means, 2):
         both = sorted(means[first].keys() & means[second].keys())
         x, y = ([means[level][name] for name in both] for level in (first, second))
-        found.append((first, second, len(both), *trend_test(Samples("", x, y))))
+        found.append((first, second, len(both), *rank_correlation(x, y)))
     adjusted = holm([p for *_, p in found])
     rows = [
         [

@@ -30,6 +30,7 @@ ORDER = [
     "comparison",
     "config",
     "seeding",
+    "threads",
     "findings",
     "causality",
     "checks",
