@@ -15,13 +15,13 @@ def main() -> None:
         case ["leaderboard", level] if "@" in level and not level.startswith("-"):
             _read(level)
         case _:
-            from benchbed.cli import main as command_line
+            from benchbed.cli.app import main as command_line
 
             command_line()
 
 
 def _read(level: str | None) -> None:
-    from benchbed.board_tables import print_boards
+    from benchbed.boards.views.tables import print_boards
     from benchbed.errors import BenchbedError
 
     try:

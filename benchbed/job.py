@@ -7,16 +7,16 @@ from typing import Literal
 
 from rich.console import Console
 
-from benchbed.config import RunConfig, plan
-from benchbed.environment import find_device
+from benchbed.config.run_config import RunConfig, plan
+from benchbed.config.tracks import Track, load_track, track_names
 from benchbed.errors import OptionError
-from benchbed.matching import match_parameters
-from benchbed.options import parse_assignments
-from benchbed.recipe import make_recipe
-from benchbed.render import Reporter, result_table, say
-from benchbed.results import Result, run_folder
-from benchbed.run import EngineRequest, execute
-from benchbed.tracks import Track, load_track, track_names
+from benchbed.plugins.options import parse_assignments
+from benchbed.reporting.tables import Reporter, result_table, say
+from benchbed.results.result import Result, run_folder
+from benchbed.runs.environment import find_device
+from benchbed.runs.execute import EngineRequest, execute
+from benchbed.runs.matching import match_parameters
+from benchbed.training.recipe import make_recipe
 
 __all__ = ["Job", "run_job"]
 

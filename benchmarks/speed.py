@@ -17,13 +17,13 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
-from benchbed.config import plan
-from benchbed.costs import measure_costs
-from benchbed.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
-from benchbed.environment import find_device
-from benchbed.recipe import Recipe, make_recipe
-from benchbed.tracks import load_track
-from benchbed.trajectory import Member
+from benchbed.config.run_config import plan
+from benchbed.config.tracks import load_track
+from benchbed.runs.costs import measure_costs
+from benchbed.runs.environment import find_device
+from benchbed.training.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
+from benchbed.training.recipe import Recipe, make_recipe
+from benchbed.training.trajectory import Member
 
 RATE = 1e-4  # low, so that no member solves and leaves while it is being timed
 

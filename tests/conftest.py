@@ -10,10 +10,10 @@ import pytest
 import torch
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
-from benchbed.cli import main
-from benchbed.config import RunConfig, plan
-from benchbed.results import save_result
-from benchbed.tracks import Track, load_track
+from benchbed.cli.app import main
+from benchbed.config.run_config import RunConfig, plan
+from benchbed.config.tracks import Track, load_track
+from benchbed.results.result import save_result
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # `pytest -n`: every worker has a core, and so have the processes that it starts.
@@ -93,8 +93,8 @@ def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with two published entries of real runs on a tiny track, and the folder of the runs beside it."""
     import torch
 
-    from benchbed.run import EngineRequest, execute
-    from benchbed.submission import submit
+    from benchbed.boards.entries.submission import submit
+    from benchbed.runs.execute import EngineRequest, execute
 
     root = tmp_path_factory.mktemp("published")
     boards = root / "repository" / "leaderboards"

@@ -2,7 +2,7 @@
 
 import torch
 
-from benchbed.registry import find
+from benchbed.plugins.registry import find
 
 DIM, LENGTH, HEADS, BATCH = 32, 21, 4, 3
 

@@ -8,9 +8,9 @@ import torch
 from strangers import install
 from torch import nn
 
-from benchbed.checks import CHECKS, Subject, conformance
-from benchbed.config import RunConfig
-from benchbed.run import EngineRequest, execute
+from benchbed.checks.mixer import CHECKS, Subject, conformance
+from benchbed.config.run_config import RunConfig
+from benchbed.runs.execute import EngineRequest, execute
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "adapters.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)

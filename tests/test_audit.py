@@ -9,11 +9,11 @@ import pytest
 import yaml
 from conftest import git
 
-from benchbed import entries
-from benchbed.audit import audit
-from benchbed.entries import Entry, digest, load_entry, read_entry, save_entry
+from benchbed.boards.entries import entry as entries
+from benchbed.boards.entries.audit import audit
+from benchbed.boards.entries.entry import Entry, digest, load_entry, read_entry, save_entry
 from benchbed.errors import EntryError
-from benchbed.storage import dump_yaml
+from benchbed.storage.files import dump_yaml
 
 LEVEL = "tiny/linear_map@s1"
 
@@ -163,7 +163,7 @@ def test_no_plug_in_and_no_torch_is_imported(boards, planted_site):
     script = f"""
 import sys
 from pathlib import Path
-from benchbed.audit import audit
+from benchbed.boards.entries.audit import audit
 assert audit(Path({str(boards)!r}))[0] == 2
 print({{"torch", "planted", "planted_quits", "benchbed.mixers"}} & set(sys.modules))
 """

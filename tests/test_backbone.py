@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from benchbed.backbone import Backbone
+from benchbed.training.backbone import Backbone
 
 
 def build(scored, layers=1):

@@ -14,18 +14,18 @@ from clock import run_script
 from scipy.stats import spearmanr
 from strangers import install
 
-from benchbed import verification
-from benchbed.audit import audit
-from benchbed.boards import find_boards
-from benchbed.entries import load_entry, save_entry
+from benchbed.boards.comparison import load_pair
+from benchbed.boards.entries import verification
+from benchbed.boards.entries.audit import audit
+from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.entries.submission import command_of, submit
+from benchbed.boards.folders import find_boards
+from benchbed.boards.reading import find_entry, read_standings
+from benchbed.boards.standings import write_standings
+from benchbed.boards.suite import Cell, missing_cells, run_cells
+from benchbed.boards.views.markdown import agreement_markdown, board_markdown, fill_document
 from benchbed.errors import EntryError, OptionError
-from benchbed.markdown import agreement_markdown, board_markdown, fill_document
-from benchbed.pairs import load_pair
-from benchbed.reading import find_entry, read_standings
-from benchbed.results import load_result, save_result
-from benchbed.standings import write_standings
-from benchbed.submission import command_of, submit
-from benchbed.suite import Cell, missing_cells, run_cells
+from benchbed.results.result import load_result, save_result
 
 LEVEL = "tiny/linear_map@s1"
 CPU = torch.device("cpu")
@@ -119,7 +119,7 @@ def test_a_plug_in_needs_a_source_that_can_be_read_and_must_pass_every_check(run
     """
     install(tmp_path, "outside", "[benchbed.mixers]\nremembering = outside:Remembering\n", outside=source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    from benchbed.registry import find
+    from benchbed.plugins.registry import find
 
     result, plugin = load_result(run), find("mixer", "remembering")
     mixer = result.config.mixer.model_copy(
@@ -214,9 +214,9 @@ def test_planted_better_steps_are_inconsistent(cli, boards):
     data = yaml.safe_load(path.read_text())
     for row in data["result"]["members"]:
         row |= {"status": "solved", "steps": 10, "trained_steps": 20}
-    from benchbed.entries import Entry
-    from benchbed.results import Result
-    from benchbed.scoring import summarise
+    from benchbed.boards.entries.entry import Entry
+    from benchbed.results.result import Result
+    from benchbed.results.scoring import summarise
 
     members = Result.model_validate(data["result"] | {"summary": data["result"]["summary"]}).members
     data["result"]["summary"] = summarise(members, 60).model_dump(mode="json")
@@ -447,7 +447,8 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
     ]
     done = []
     monkeypatch.setattr(
-        "benchbed.suite.run_job", lambda job, _: done.append((job.mixers[0], job.compiled)) or make_recipe_of(job)
+        "benchbed.boards.suite.run_job",
+        lambda job, _: done.append((job.mixers[0], job.compiled)) or make_recipe_of(job),
     )
     console = Console(file=io.StringIO(), width=120)
     failures = run_cells(wanted, "lite", tmp_path / "runs", "cpu", console, compiled=True)
@@ -460,9 +461,9 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
 
 def make_recipe_of(job):
     """As far as a run can fail for its user, without training for minutes."""
-    from benchbed.config import plan
-    from benchbed.recipe import make_recipe
-    from benchbed.tracks import load_track
+    from benchbed.config.run_config import plan
+    from benchbed.config.tracks import load_track
+    from benchbed.training.recipe import make_recipe
 
     make_recipe(plan(job.mixers[0], job.task, load_track(job.track), track_is_published=True, device="cpu"))
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbed.checks import CHECKS, Subject, conformance, conformance_tests
-from benchbed.cli import main
-from benchbed.findings import run_checks
-from benchbed.registry import find, plugins
+from benchbed.checks.findings import run_checks
+from benchbed.checks.mixer import CHECKS, Subject, conformance, conformance_tests
+from benchbed.cli.app import main
+from benchbed.plugins.registry import find, plugins
 
 DIM, LENGTH = 16, 8
 

@@ -9,7 +9,7 @@ import pytest
 from clock import run_script
 from strangers import BROKEN, install
 
-from benchbed.cli import main
+from benchbed.cli.app import main
 
 HEAVY = {"torch", "timm", "scipy", "matplotlib", "numpy"}
 
@@ -34,7 +34,7 @@ def small(tiny_path):
 def test_help_and_listings_import_nothing_heavy(arguments, planted_site):
     script = f"""
 import sys
-from benchbed.cli import main
+from benchbed.cli.app import main
 sys.argv = ["benchbed", *{arguments!r}]
 try:
     main()
@@ -55,7 +55,7 @@ def test_plug_ins_do_not_slow_the_listings(tmp_path):
     for name, text in modules.items():
         install(tmp_path, name, f"[benchbed.mixers]\n{name} = {name}:Heavy\n", **{name: text})
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "COLUMNS": "100"}
-    start = "import sys; from benchbed.cli import main; sys.argv = ['benchbed', '{}']; main()"
+    start = "import sys; from benchbed.cli.app import main; sys.argv = ['benchbed', '{}']; main()"
     bare = "import rich.console, rich.table, typer, yaml; from pydantic import BaseModel, TypeAdapter"
     scripts = [start.format("--help"), start.format("list"), bare]
     assert run_script(scripts[1], environment=environment)[1].count("A heavy one.") == 10
@@ -234,10 +234,10 @@ def test_debug_shows_the_traceback(monkeypatch, cli):
 
 
 def test_ctrl_c_says_how_to_go_on(cli, small, monkeypatch):
-    import benchbed.run
+    import benchbed.runs.execute
 
     monkeypatch.setattr(
-        benchbed.run.Ensemble, "train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt), raising=True
+        benchbed.runs.execute.Ensemble, "train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt), raising=True
     )
     code, _, err = cli(*small, "-m", "mlp_mixer")
     assert code == 130

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchbed.comparison import (
+from benchbed.results.stats import (
     correlation_interval,
     holm,
     paired_p,

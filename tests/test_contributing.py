@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from strangers import install
 
-from benchbed.checks import Subject, conformance
-from benchbed.ensemble import EngineSettings, Ensemble
-from benchbed.recipe import make_recipe
-from benchbed.registry import find
-from benchbed.trajectory import Member
+from benchbed.checks.mixer import Subject, conformance
+from benchbed.plugins.registry import find
+from benchbed.training.ensemble import EngineSettings, Ensemble
+from benchbed.training.recipe import make_recipe
+from benchbed.training.trajectory import Member
 
 TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text()
 

@@ -5,11 +5,11 @@ import warnings
 import pytest
 import torch
 
-from benchbed.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
-from benchbed.group import Group
-from benchbed.recipe import make_recipe
-from benchbed.registry import plugins
-from benchbed.trajectory import Member
+from benchbed.plugins.registry import plugins
+from benchbed.training.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
+from benchbed.training.group import Group
+from benchbed.training.recipe import make_recipe
+from benchbed.training.trajectory import Member
 
 CPU = torch.device("cpu")
 NAMES = [p.name for p in plugins("mixer") if p.built_in and not p.needs]

@@ -11,8 +11,8 @@ import pytest
 import torch
 from oracles import DIM, LENGTH, compare, convolution, ours, stack, take
 
-from benchbed import registry
-from benchbed.registry import find, plugins
+from benchbed.plugins import registry
+from benchbed.plugins.registry import find, plugins
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

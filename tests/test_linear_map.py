@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchbed.errors import OptionError
-from benchbed.registry import find
+from benchbed.plugins.registry import find
 
 LinearMap = find("task", "linear_map").load()
 

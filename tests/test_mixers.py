@@ -7,10 +7,10 @@ import torch
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
-from benchbed.costs import measure_costs
 from benchbed.errors import OptionError
-from benchbed.recipe import make_recipe
-from benchbed.registry import find, plugins
+from benchbed.plugins.registry import find, plugins
+from benchbed.runs.costs import measure_costs
+from benchbed.training.recipe import make_recipe
 
 NAMES = [p.name for p in plugins("mixer") if p.built_in and not p.needs]
 SIZES = [(16, 8), (64, 16), (24, 5)]

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from benchbed.optimiser import RowAdamW
-from benchbed.tracks import Optimiser
+from benchbed.config.tracks import Optimiser
+from benchbed.training.optimiser import RowAdamW
 
 
 @pytest.mark.parametrize("warmup", [0, 4])

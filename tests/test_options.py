@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field
 
 from benchbed.errors import OptionError, PluginError
-from benchbed.options import options_model, parse_assignments, resolve_options
+from benchbed.plugins.options import options_model, parse_assignments, resolve_options
 
 POSITIONAL = ("dim", "length")
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
-import benchbed.paper_job
-from benchbed.claims import Samples, abruptness, judge_abruptness, judge_trend
-from benchbed.comparison import rank_correlation
-from benchbed.paper import FIGURES, Experiment, lines_of
-from benchbed.sweep import plan_cells
-from benchbed.tracks import load_track
+import benchbed.lab.paper.reproduce
+from benchbed.config.tracks import load_track
+from benchbed.lab.paper.claims import Samples, abruptness, judge_abruptness, judge_trend
+from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of
+from benchbed.lab.sweep.cells import plan_cells
+from benchbed.results.stats import rank_correlation
 
 
 def line(*groups, label="line"):
@@ -100,8 +100,8 @@ def tiny_experiments(monkeypatch, tiny_path):
     for name, experiment in FIGURES.items():
         if experiment:
             monkeypatch.setitem(FIGURES, name, small(experiment))
-    monkeypatch.setattr(benchbed.paper_job, "load_track", lambda name: load_track(str(tiny_path)))
-    monkeypatch.setattr(benchbed.paper_job, "_LEVEL", "linear_map@s2")
+    monkeypatch.setattr(benchbed.lab.paper.reproduce, "load_track", lambda name: load_track(str(tiny_path)))
+    monkeypatch.setattr(benchbed.lab.paper.reproduce, "_LEVEL", "linear_map@s2")
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from benchbed.costs import measure_costs
 from benchbed.errors import OptionError
-from benchbed.matching import match_parameters, parameters_of
-from benchbed.recipe import make_recipe
-from benchbed.registry import find
-from benchbed.state import measure_state
+from benchbed.lab.profile.state import measure_state
+from benchbed.plugins.registry import find
+from benchbed.runs.costs import measure_costs
+from benchbed.runs.matching import match_parameters, parameters_of
+from benchbed.training.recipe import make_recipe
 
 
 def state_of(name, **options):
@@ -62,7 +62,7 @@ def test_a_triangular_system_is_counted(configure):
     """torch counts nothing of it: T^2 multiply-adds for each of d columns, T of which are tokens."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    from benchbed.costs import _MORE_FLOPS
+    from benchbed.runs.costs import _MORE_FLOPS
 
     matrix, right = torch.eye(5).expand(3, 5, 5), torch.ones(3, 5, 2)
     with FlopCounterMode(display=False, custom_mapping=_MORE_FLOPS) as counter:

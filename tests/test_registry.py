@@ -4,7 +4,7 @@ import pytest
 from strangers import install
 
 from benchbed.errors import PluginError, UnknownNameError
-from benchbed.registry import find, plugins
+from benchbed.plugins.registry import find, plugins
 
 MIXERS = [
     "delta_net",

@@ -3,9 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from benchbed.progress import Progress
-from benchbed.render import Reporter, comparison_table
-from benchbed.trajectory import Evaluation, Member, Trajectory
+from benchbed.reporting.tables import Reporter, comparison_table
+from benchbed.runs.progress import Progress
+from benchbed.training.trajectory import Evaluation, Member, Trajectory
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_elsewhere_a_line_now_and_then(progress):
 def test_a_ratio_with_censored_seeds_is_a_bound(configure, tmp_path):
     import torch
 
-    from benchbed.run import EngineRequest, execute
+    from benchbed.runs.execute import EngineRequest, execute
 
     request = EngineRequest("loop", torch.device("cpu"))
     solved = execute(configure(), tmp_path / "a", request, lambda _: None).result

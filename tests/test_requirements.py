@@ -6,14 +6,14 @@ import sys
 import pytest
 from strangers import install
 
-from benchbed import registry
-from benchbed.config import plan
+from benchbed.boards.suite import missing_cells
+from benchbed.config.run_config import plan
+from benchbed.config.tracks import load_track
 from benchbed.errors import DeviceError, PluginError
-from benchbed.listing import list_installed, list_plugins
-from benchbed.registry import find, plugins
-from benchbed.requirements import CUDA, lacking, library_versions
-from benchbed.suite import missing_cells
-from benchbed.tracks import load_track
+from benchbed.plugins import registry
+from benchbed.plugins.listing import list_installed, list_plugins
+from benchbed.plugins.registry import find, plugins
+from benchbed.plugins.requirements import CUDA, lacking, library_versions
 
 TWIN = "fla:delta_net"
 
@@ -31,9 +31,9 @@ def complete(monkeypatch):
 
 
 def test_what_is_lacking_is_named(monkeypatch):
-    monkeypatch.setattr("benchbed.requirements._cuda_devices", lambda: 0)
+    monkeypatch.setattr("benchbed.plugins.requirements._cuda_devices", lambda: 0)
     assert lacking(["numpy", "no-such-distribution", CUDA]) == ["no-such-distribution", CUDA]
-    monkeypatch.setattr("benchbed.requirements._cuda_devices", lambda: 1)
+    monkeypatch.setattr("benchbed.plugins.requirements._cuda_devices", lambda: 1)
     assert lacking(["numpy", CUDA]) == []
     assert set(library_versions(["numpy", "no-such-distribution"])) == {"numpy"}
 
@@ -108,7 +108,7 @@ def test_a_stranger_may_say_what_it_likes(said, understood, tmp_path, monkeypatc
 
 
 def test_asking_what_is_needed_imports_neither_torch_nor_the_library():
-    code = "import sys; from benchbed.listing import list_plugins; list_plugins('mixer'); print(*sys.modules)"
+    code = "import sys; from benchbed.plugins.listing import list_plugins; list_plugins('mixer'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "fla"} & set(done.stdout.split())
 

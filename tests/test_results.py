@@ -7,11 +7,11 @@ import torch
 import yaml
 from strangers import TINY_TRACK
 
-from benchbed.config import plan
+from benchbed.config.run_config import plan
+from benchbed.config.tracks import load_track
 from benchbed.errors import ResultError
-from benchbed.results import HISTORY, RESULT, load_history, load_result
-from benchbed.run import EngineRequest, execute
-from benchbed.tracks import load_track
+from benchbed.results.result import HISTORY, RESULT, load_history, load_result
+from benchbed.runs.execute import EngineRequest, execute
 
 
 @pytest.fixture(scope="module")

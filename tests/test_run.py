@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchbed.checkpoint import CHECKPOINT
 from benchbed.errors import BusyError, OptionError, PluginError, ResultError
-from benchbed.recipe import make_recipe
-from benchbed.results import RESULT, load_history, load_result, run_folder
-from benchbed.run import EngineRequest, execute, execute_together, shape_of
-from benchbed.storage import exclusive
+from benchbed.results.result import RESULT, load_history, load_result, run_folder
+from benchbed.runs.checkpoint import CHECKPOINT
+from benchbed.runs.execute import EngineRequest, execute, execute_together, shape_of
+from benchbed.storage.files import exclusive
+from benchbed.training.recipe import make_recipe
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))
 # What may differ between two runs of one config: when, where and how fast.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchbed.errors import OptionError, StorageError
-from benchbed.scaffold import new_package
+from benchbed.plugins.scaffold import new_package
 
 ROOT = Path(__file__).resolve().parents[1]
 

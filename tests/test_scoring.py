@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchbed.scoring import MemberRow, choose_learning_rate, summarise
+from benchbed.results.scoring import MemberRow, choose_learning_rate, summarise
 
 BUDGET = 100
 

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from benchbed.entries import load_entry
-from benchbed.site import write_site
-from benchbed.submission import submit
+from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.entries.submission import submit
+from benchbed.boards.views.site import write_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LEVEL = "tiny/linear_map@s1"
@@ -66,7 +66,7 @@ def test_the_pages_forbid_themselves_every_request(site):
 
 
 def test_a_withdrawn_entry_keeps_its_page(boards, tmp_path):
-    from benchbed.entries import save_entry
+    from benchbed.boards.entries.entry import save_entry
 
     path = boards / LEVEL / "static_mixer.yaml"
     save_entry(load_entry(path).model_copy(update={"withdrawn": "wrong seed"}).sealed(), path)

@@ -1,6 +1,6 @@
 import pytest
 
-from benchbed.sources import class_attribute, first_line, public_class, source_files, source_hash, source_path
+from benchbed.plugins.sources import class_attribute, first_line, public_class, source_files, source_hash, source_path
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchbed.errors import BusyError
-from benchbed.storage import YamlError, dump_yaml, exclusive, load_yaml, write_atomically
+from benchbed.storage.files import YamlError, dump_yaml, exclusive, load_yaml, write_atomically
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 plain = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
@@ -35,7 +35,7 @@ def test_yaml_that_reads_differently_from_what_it_looks_like_is_refused(text, me
 FULL = """
 import resource, sys
 from pathlib import Path
-from benchbed.storage import write_atomically
+from benchbed.storage.files import write_atomically
 from benchbed.errors import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -69,7 +69,7 @@ def test_a_writer_that_fails_leaves_the_old_file(tmp_path):
 def test_a_second_process_is_refused_and_a_dead_one_is_forgotten(tmp_path):
     script = f"""
 from pathlib import Path
-from benchbed.storage import exclusive
+from benchbed.storage.files import exclusive
 import os
 with exclusive(Path({str(tmp_path)!r})):
     print("held", flush=True)

@@ -13,11 +13,11 @@ import yaml
 from rich.console import Console
 
 from benchbed.errors import OptionError
-from benchbed.grid import Axis, combine, parse_axes
-from benchbed.results import load_result
-from benchbed.run import EngineRequest
-from benchbed.sweep import Sweep, batches, plan_cells, train
-from benchbed.sweep_job import run_sweep_job
+from benchbed.lab.sweep.cells import Sweep, batches, plan_cells, train
+from benchbed.lab.sweep.grid import Axis, combine, parse_axes
+from benchbed.lab.sweep.job import run_sweep_job
+from benchbed.results.result import load_result
+from benchbed.runs.execute import EngineRequest
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))
 
@@ -120,7 +120,7 @@ def test_cells_of_one_shape_train_as_one_and_as_they_would_alone(sweep, tmp_path
 
 def test_a_cell_that_fails_costs_no_other(sweep, planted, tmp_path, monkeypatch):
     asked = sweep("task.sparsity=1..3", mixers=("planted:wrong_shape", "mlp_mixer"))
-    import benchbed.sweep as module
+    import benchbed.lab.sweep.cells as module
 
     real = module.execute_together
 

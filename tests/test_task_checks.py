@@ -8,9 +8,9 @@ import pytest
 import torch
 from strangers import install
 
+from benchbed.checks.task import TASK_CHECKS, TaskSubject, check_task, conformance_tests, task_conformance
 from benchbed.errors import PluginError
-from benchbed.registry import find, plugins
-from benchbed.task_checks import TASK_CHECKS, TaskSubject, check_task, conformance_tests, task_conformance
+from benchbed.plugins.registry import find, plugins
 
 TASKS = [p.name for p in plugins("task") if p.distribution == "benchbed"]
 

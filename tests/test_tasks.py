@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchbed.contracts import OptionError, TaskWithOwnParents
-from benchbed.registry import find
+from benchbed.plugins.registry import find
 
 
 def make(name, seed=0, **options):

@@ -8,16 +8,16 @@ import torch
 import yaml
 from torch import nn
 
-from benchbed.config import plan
+from benchbed.config.run_config import plan
+from benchbed.config.tracks import load_track
 from benchbed.errors import OptionError, ResultError
-from benchbed.jumps import Jump, events, find_jumps
-from benchbed.maps import agreement, influence, mixing, other_parents, output_parents, outputs_of, patterns
-from benchbed.patching import patch
-from benchbed.recipe import Recipe, make_recipe
-from benchbed.registry import find
-from benchbed.run import EngineRequest
-from benchbed.trace import trace
-from benchbed.tracks import load_track
+from benchbed.lab.trace.jumps import Jump, events, find_jumps
+from benchbed.lab.trace.maps import agreement, influence, mixing, other_parents, output_parents, outputs_of, patterns
+from benchbed.lab.trace.members import trace
+from benchbed.lab.trace.patching import patch
+from benchbed.plugins.registry import find
+from benchbed.runs.execute import EngineRequest
+from benchbed.training.recipe import Recipe, make_recipe
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))
 CHANCE = float(np.log(2))

@@ -2,9 +2,9 @@ import pytest
 import yaml
 from strangers import TINY_TRACK
 
+from benchbed.config.tracks import fingerprint, load_track, track_names
 from benchbed.errors import TrackError, UnknownNameError
-from benchbed.registry import find
-from benchbed.tracks import fingerprint, load_track, track_names
+from benchbed.plugins.registry import find
 
 
 def test_published_tracks_are_valid_and_their_levels_resolve():

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from benchbed.trajectory import Evaluation, Member, Trajectory
+from benchbed.training.trajectory import Evaluation, Member, Trajectory
 
 
 def trajectory(solved, budget=50, losses=None, finite=None):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from benchbed.registry import find, plugins
+from benchbed.plugins.registry import find, plugins
 
 shared = importlib.import_module("benchbed.mixers._recurrence")
 

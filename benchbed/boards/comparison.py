@@ -1,0 +1,80 @@
+"""One pair of runs of the same level, and the test between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.reading import find_entry, read_standings
+from benchbed.boards.standings import training_costs
+from benchbed.errors import ResultError
+from benchbed.results.result import Result, load_result
+from benchbed.results.stats import permutation_p, ratio_of_means
+
+__all__ = ["PairOfRuns", "load_pair"]
+
+
+@dataclass(frozen=True)
+class PairOfRuns:
+    """Two runs, the ratio of their mean steps, and the test of whether they differ."""
+
+    names: tuple[str, str]
+    results: tuple[Result, Result]
+    ratio: float
+    interval: list[float] | None
+    p: float
+    adjusted: float | None
+    """Over the board, by Benjamini and Hochberg, if both stand on one."""
+
+    @property
+    def costs(self) -> list[dict[str, float]]:
+        """See `training_costs`, one a run."""
+        return [training_costs(result) for result in self.results]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON data."""
+        steps = [result.restricted_steps for result in self.results]
+        return {
+            "names": list(self.names),
+            "steps": steps,
+            "ratio": self.ratio,
+            "ratio_interval": self.interval,
+            "p": self.p,
+            "adjusted": self.adjusted,
+            "costs": self.costs,
+        }
+
+
+def load_pair(boards: Path, names: tuple[str, str], track: str | None, level: str | None) -> PairOfRuns:
+    """Read two runs or entries and compare them.
+
+    Raises:
+        BenchbedError: one cannot be read, or they are not runs of one level, track and budget.
+    """
+    loaded = [_load(boards, name, track, level) for name in names]
+    (_, first, home), (_, second, other_home) = loaded
+    for what in ("track", "level", "budget"):
+        mine, other = (getattr(result.config, what) for result in (first, second))
+        if mine != other:
+            raise ResultError(
+                f"{names[0]} and {names[1]} cannot be compared: expected one {what}, found {mine} and {other}"
+            )
+    shown = (loaded[0][0], loaded[1][0])
+    adjusted = None
+    if home is not None and home == other_home:
+        pairs = {frozenset((p["first"], p["second"])): p["adjusted"] for p in read_standings(home)["pairs"]}
+        adjusted = pairs.get(frozenset(shown))
+    steps: Sequence[list[int]] = [first.restricted_steps, second.restricted_steps]
+    ratio, interval = ratio_of_means(*steps)
+    return PairOfRuns(shown, (first, second), ratio, interval, permutation_p(*steps), adjusted)
+
+
+def _load(boards: Path, name: str, track: str | None, level: str | None) -> tuple[str, Result, Path | None]:
+    """The run's name, the run, and the folder of its board if it is an entry."""
+    path = Path(name)
+    if path.is_dir() or path.name == "result.yaml":
+        result = load_result(path)
+        return result.config.mixer.name, result, None
+    entry = load_entry(found := find_entry(boards, name, track, level))
+    return entry.entry, entry.result, found.parent

@@ -1,0 +1,1 @@
+"""The life of an entry: submitted, checked, verified. Shows nothing."""

@@ -1,0 +1,205 @@
+"""What an entry must satisfy by itself: place, track, sources, rows, curves and summary tell one story.
+
+Each check yields the field, what was expected and what was found.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchbed.boards.entries.entry import Entry, entry_folder
+from benchbed.config.run_config import MixerReference, TaskReference
+from benchbed.config.tracks import Track, load_track
+from benchbed.errors import BenchbedError
+from benchbed.plugins.registry import Kind, plugins
+from benchbed.plugins.sources import class_attribute
+from benchbed.reporting.wording import file_name
+from benchbed.results.scoring import MINIMUM_SEEDS, MemberRow, choose_learning_rate, summarise
+from benchbed.training.trajectory import PLATEAU_END
+
+__all__ = ["Finding", "check_entry", "check_sources", "short"]
+
+Finding = tuple[str, object, object]
+"""Field, expected, found."""
+
+
+def check_entry(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
+    """Everything that is wrong with an entry, whatever was published before.
+
+    Args:
+        entry: as it was read.
+        path: its file.
+        boards: the folder that holds the tracks.
+    """
+    yield from _of_the_file(entry, path, boards)
+    yield from _of_the_track(entry, boards)
+    yield from _of_the_rows(entry)
+    yield from _of_the_curves(entry)
+    yield from _of_the_summary(entry)
+
+
+def _of_the_file(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
+    if entry.entry != path.stem:
+        yield "entry", f"{path.stem} (the file's name)", entry.entry
+    folder = entry_folder(boards, entry.result)
+    if folder != path.parent:
+        yield "(file)", f"a place in {folder.relative_to(boards)}", path.parent.relative_to(boards)
+    mixer = file_name(entry.result.config.mixer.name)
+    if not (entry.entry == mixer or entry.entry.startswith(f"{mixer}-")):
+        yield "entry", f"{mixer}, or {mixer}-... for its options", entry.entry
+    if entry.result.config.mixer.distribution != "benchbed" and not entry.provenance.source_url:
+        yield "provenance.source_url", "where the mixer's source lies", None
+
+
+def _of_the_track(entry: Entry, boards: Path) -> Iterator[Finding]:
+    """The protocol is that of the track."""
+    config = entry.result.config
+    try:
+        track = load_track(str(boards / config.track.name / "track.yaml"))
+        _, level = track.level(config.task.name, config.task.level)
+    except BenchbedError as error:
+        yield "result.config", "a published track and level", str(error)
+        return
+    layers = level.layers or track.backbone.layers
+    wanted: dict[str, tuple[Any, Any]] = {
+        "track.version": (track.version, config.track.version),
+        "track.hash": (track.hash, config.track.hash),
+        "backbone": (track.backbone.model_copy(update={"layers": layers}), config.backbone),
+        "optimiser": (track.optimiser, config.optimiser),
+        "budget": (track.budget, config.budget),
+        "scoring_seeds": (list(range(track.seeds.scoring)), config.scoring_seeds),
+        "tuning_seeds": (track.seeds.tuning, config.tuning_seeds),
+        "checked": (True, config.checked),
+        "unranked": ([], config.unranked),
+    }
+    wanted |= {f"task.options.{key}": (value, config.task.options.get(key)) for key, value in level.options.items()}
+    for field, (expected, found) in wanted.items():
+        if expected != found:
+            yield f"result.config.{field}", expected, found
+    if len(config.scoring_seeds) < MINIMUM_SEEDS:
+        yield "result.config.scoring_seeds", f"at least {MINIMUM_SEEDS}", len(config.scoring_seeds)
+    environment = entry.result.environment
+    if environment.benchbed != config.benchbed:
+        yield "result.environment.benchbed", config.benchbed, environment.benchbed
+    if environment.git_dirty:
+        yield "result.environment.git_dirty", "false: a run of committed code", True
+    if entry.result.unranked:
+        yield "result.unranked", [], entry.result.unranked
+    yield from _tuning(entry, track)
+
+
+def _tuning(entry: Entry, track: Track) -> Iterator[Finding]:
+    rows = entry.result.tuning
+    wanted = [(rate, seed) for rate in track.optimiser.learning_rates for seed in track.seeds.tuning]
+    found = [(row.learning_rate, row.seed) for row in rows]
+    if wanted != found:
+        yield "result.tuning", f"one row for each of {len(wanted)} rates and seeds", found
+    chosen = choose_learning_rate(rows, track.budget.steps)
+    if chosen != entry.result.learning_rate:
+        yield "result.learning_rate", f"{chosen} (chosen by the tuning rows)", entry.result.learning_rate
+
+
+def check_sources(entry: Entry) -> Iterator[Finding]:
+    """Where the source is at hand it must be the one that was scored; it is read and not imported."""
+    config = entry.result.config
+    references: list[tuple[Kind, MixerReference | TaskReference]] = [("mixer", config.mixer), ("task", config.task)]
+    for kind, reference in references:
+        plugin = next((p for p in plugins(kind) if p.label == reference.name), None)
+        if plugin is None:
+            if reference.distribution == "benchbed":
+                yield f"result.config.{kind}.name", f"a {kind} of benchbed", reference.name
+            continue
+        if plugin.distribution != reference.distribution:
+            yield f"result.config.{kind}.distribution", plugin.distribution, reference.distribution
+        if plugin.source_hash != reference.source_hash and plugin.version == reference.version:
+            yield (
+                f"result.config.{kind}.source_hash",
+                f"{plugin.source_hash} (the source at hand; run the {kind} again and supersede the entry)",
+                reference.source_hash,
+            )
+        version = class_attribute(plugin.target, "version")
+        if kind == "task" and version is not None and version != config.task.task_version:
+            yield "result.config.task.task_version", version, config.task.task_version
+
+
+def _of_the_rows(entry: Entry) -> Iterator[Finding]:
+    """Every row is one that a run under this budget can write."""
+    result = entry.result
+    for name, rows in (("tuning", result.tuning), ("members", result.members)):
+        for number, row in enumerate(rows):
+            for field, expected, found in _of_a_row(row, entry):
+                yield f"result.{name}[{number}].{field}", expected, found
+    for number, row in enumerate(result.members):
+        if row.learning_rate != result.learning_rate:
+            yield f"result.members[{number}].learning_rate", result.learning_rate, row.learning_rate
+
+
+def _of_a_row(row: MemberRow, entry: Entry) -> Iterator[Finding]:
+    budget = entry.result.config.budget
+    every = budget.evaluate_every
+    for field in ("steps", "plateau_end", "trained_steps"):
+        value = getattr(row, field)
+        if value is not None and (value % every or value > budget.steps):
+            yield field, f"a multiple of {every} up to {budget.steps}", value
+    ends = {"solved": (row.steps or 0) + every, "unsolved": budget.steps}
+    if row.status in ends and row.trained_steps != ends[row.status]:
+        yield "trained_steps", f"{ends[row.status]} for a seed that is {row.status}", row.trained_steps
+    if (row.final_loss is None) != (row.status == "diverged"):
+        yield "final_loss", "a number exactly where a seed did not diverge", row.final_loss
+    if row.plateau_end is not None and row.plateau_end > row.trained_steps:
+        yield "plateau_end", f"at most {row.trained_steps}, the last evaluation", row.plateau_end
+
+
+def _of_the_curves(entry: Entry) -> Iterator[Finding]:
+    """The curves and the rows tell one story."""
+    result, every = entry.result, entry.result.config.budget.evaluate_every
+    if len(entry.loss_curves) != len(result.members):
+        yield "loss_curves", f"{len(result.members)} lines", len(entry.loss_curves)
+        return
+    for number, (row, line) in enumerate(zip(result.members, entry.loss_curves, strict=True)):
+        place = f"loss_curves[{number}]"
+        try:
+            losses = [float(word) for word in line.split()]
+        except ValueError:
+            yield place, "numbers", line
+            continue
+        if len(losses) != row.trained_steps // every:
+            yield place, f"{row.trained_steps // every} evaluations", len(losses)
+        elif row.final_loss is not None and not math.isclose(losses[-1], row.final_loss, rel_tol=1e-5):
+            yield f"{place} at its end", f"result.members[{number}].final_loss {row.final_loss}", losses[-1]
+        yield from ((place, expected, found) for expected, found in _plateau(row, losses, result.chance_loss, every))
+
+
+def _plateau(row: MemberRow, losses: Sequence[float], chance: float, every: int) -> Iterator[tuple[object, object]]:
+    bar = PLATEAU_END * chance
+    index = (row.plateau_end // every if row.plateau_end else len(losses) + 1) - 1
+    # Curves are rounded: a loss within a hundred-thousandth of the bar may lie on either side.
+    before = [loss for loss in losses[:index] if loss < bar * (1 - 1e-5)]
+    if before:
+        yield f"no loss below {bar:.6g} before the plateau end {row.plateau_end}", before[0]
+    if index < len(losses) and not losses[index] <= bar * (1 + 1e-5):
+        yield f"at most {bar:.6g} at the plateau end {row.plateau_end}", losses[index]
+
+
+def _of_the_summary(entry: Entry) -> Iterator[Finding]:
+    result = entry.result
+    expected = summarise(result.members, result.config.budget.steps).model_dump()
+    for field, found in result.summary.model_dump().items():
+        if not _equal(expected[field], found):
+            yield f"result.summary.{field}", f"{short(expected[field])} (from the rows)", found
+
+
+def _equal(expected: Any, found: Any) -> bool:
+    """Up to rounding: SciPy's last digits differ between versions."""
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        return all(map(_equal, expected, found))
+    if isinstance(expected, float) and isinstance(found, float):
+        return math.isclose(expected, found, rel_tol=1e-9, abs_tol=1e-12)
+    return expected == found
+
+
+def short(value: object) -> str:
+    """On one line, and not endless."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -1,0 +1,86 @@
+"""Where boards and their entries lie; nothing heavy is imported here."""
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+
+from benchbed.errors import EntryError
+from benchbed.reporting.wording import file_name
+
+__all__ = ["STANDINGS", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
+
+STANDINGS = "board.json"
+"""The file beside a board's entries that holds their standings."""
+_FORM = b"3"
+"""Another one whenever standings have other fields, so that older files of them are not read."""
+
+
+class Sort(StrEnum):
+    """What a board is sorted by."""
+
+    rank = "rank"
+    mixer = "mixer"
+    solved = "solved"
+    steps = "steps"
+    samples = "samples"
+    flops = "flops"
+    seconds = "seconds"
+    parameters = "parameters"
+    date = "date"
+
+
+def boards_folder(given: Path | None = None) -> Path:
+    """The folder that holds the tracks: the one given, that of a checkout around here, or the installed one.
+
+    Raises:
+        EntryError: the folder that was given holds no track.
+    """
+    if given is not None:
+        if not any(given.glob("*/track.yaml")):
+            raise EntryError(f"--boards {given}: expected a folder with <track>/track.yaml, found none")
+        return given
+    here = Path("leaderboards")
+    if any(here.glob("*/track.yaml")):
+        return here
+    from importlib.resources import files
+
+    return Path(str(files("benchbed.leaderboards")))
+
+
+def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:
+    """The folders of the boards that have entries.
+
+    Args:
+        boards: the folder that holds the tracks.
+        track: only those of this track.
+        level: only those of this task, or of this `task@level`.
+
+    Raises:
+        EntryError: there is none.
+    """
+    found = sorted({path.parent for path in boards.glob("*/*/*.yaml")})
+    wanted = [
+        folder
+        for folder in found
+        if track in (None, folder.parent.name)
+        and (level is None or file_name(level) in (folder.name, folder.name.partition("@")[0]))
+    ]
+    if not wanted:
+        known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        place = f"track {track}" if track else "any track"
+        raise EntryError(f"no board of {level or 'any level'} in {place}; known: {known or 'none'}")
+    return wanted
+
+
+def entry_files(folder: Path) -> list[Path]:
+    """The entry files of a board."""
+    return sorted(folder.glob("*.yaml"))
+
+
+def stamp(folder: Path) -> str:
+    """SHA-256 of the entry files of a board, names and contents, and of the form of the standings."""
+    total = hashlib.sha256(_FORM)
+    for path in entry_files(folder):
+        # Line endings differ between checkouts of the same file.
+        total.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return total.hexdigest()

@@ -1,0 +1,56 @@
+"""Reading boards: fast, because a board's standings lie computed beside its entries.
+
+`benchbed leaderboard render` writes them; a board whose entries have changed since is computed again on the spot,
+and only that imports anything heavy.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchbed.boards.folders import STANDINGS, find_boards, stamp
+from benchbed.errors import EntryError
+
+__all__ = ["find_entry", "read_standings"]
+
+
+def read_standings(folder: Path) -> dict[str, Any]:
+    """The standings of a board, stored or computed (see `benchbed.boards.standings`).
+
+    Raises:
+        EntryError: they must be computed, and a file is no entry.
+    """
+    try:
+        stored = json.loads((folder / STANDINGS).read_text(encoding="utf-8"))
+        if stored["stamp"] == stamp(folder):
+            return stored
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    from benchbed.boards.standings import compute_standings
+
+    return compute_standings(folder)
+
+
+def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:
+    """An entry file: by path, by the name that its board shows, or by its own name.
+
+    Raises:
+        EntryError: there is none, or several boards have one.
+    """
+    path = Path(name)
+    if path.suffix == ".yaml":
+        if not path.is_file():
+            raise EntryError(f"no entry file {path}")
+        return path
+    found = [
+        folder / f"{shown.get(name, name)}.yaml"
+        for folder in find_boards(boards, track, level)
+        for shown in [{row["name"]: row["entry"] for row in read_standings(folder)["rows"]}]
+    ]
+    found = [path for path in found if path.is_file()]
+    if len(found) != 1:
+        where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
+        raise EntryError(
+            f"entry '{name}': expected it on one board, found it on {where}; give --track, --level or a path"
+        )
+    return found[0]

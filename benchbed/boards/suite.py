@@ -1,0 +1,84 @@
+"""Many runs at once: the cells of a track's boards that hold no entry yet."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.folders import entry_files
+from benchbed.config.tracks import Track, load_track
+from benchbed.errors import BenchbedError
+from benchbed.job import Job, run_job
+from benchbed.plugins.registry import Plugin, find, plugins
+from benchbed.reporting.wording import file_name
+
+__all__ = ["Cell", "missing_cells", "run_cells"]
+
+
+class Cell(NamedTuple):
+    """One mixer on one level."""
+
+    mixer: str
+    level: str
+
+
+def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: list[str] | None) -> list[Cell]:
+    """Every mixer on every level, but for those that a board holds, as their source is today.
+
+    Args:
+        boards: the folder that holds the tracks.
+        track: a published track.
+        mixers: their names; by default every built-in one that this machine can run.
+        levels: `task@level` or `task`; by default every level of the track.
+
+    Raises:
+        BenchbedError: something does not exist.
+    """
+    loaded = load_track(track)
+    usable = [plugin for plugin in plugins("mixer") if plugin.built_in and not plugin.unavailable]
+    chosen = [find("mixer", name) for name in mixers] if mixers else usable
+    names = [_level(loaded, name) for name in levels] if levels else loaded.level_names
+    return [
+        Cell(plugin.label, level) for level in names for plugin in chosen if not _held(boards / track, level, plugin)
+    ]
+
+
+def run_cells(
+    cells: list[Cell], track: str, out: Path, device: str, console: Console, *, compiled: bool = False
+) -> dict[Cell, str]:
+    """Run cells one after another; finished runs in `out` are taken as they are.
+
+    Returns:
+        What went wrong, by cell.
+    """
+    failures: dict[Cell, str] = {}
+    for number, cell in enumerate(cells, start=1):
+        console.rule(f"{number} of {len(cells)}: {cell.mixer} on {cell.level}", align="left")
+        try:
+            run_job(Job([cell.mixer], cell.level, track, out=out, device=device, compiled=compiled), console)
+        except BenchbedError as error:
+            failures[cell] = str(error)
+            console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)
+        except Exception as error:  # a bug in one cell must not cost the others their night
+            failures[cell] = f"{type(error).__name__}: {error}"
+            console.print_exception()
+    console.rule(f"{len(cells) - len(failures)} of {len(cells)} cells finished", align="left")
+    for cell, reason in failures.items():
+        console.print(f"failed: {cell.mixer} on {cell.level}: {reason}", style="red", soft_wrap=True, markup=False)
+    return failures
+
+
+def _level(track: Track, name: str) -> str:
+    task, _, level = name.partition("@")
+    return f"{task}@{track.level(task, level or None)[0]}"
+
+
+def _held(folder: Path, level: str, mixer: Plugin) -> bool:
+    """Whether a board holds this mixer at its default options, with today's source."""
+    defaults = mixer.resolve({})
+    entries = [load_entry(path) for path in entry_files(folder / file_name(level))]
+    references = [entry.result.config.mixer for entry in entries if entry.standing != "withdrawn"]
+    return any(
+        r.name == mixer.label and r.options == defaults and r.source_hash == mixer.source_hash for r in references
+    )

@@ -1,0 +1,1 @@
+"""Boards as readers see them: terminal, Markdown, pages. Ranks nothing."""

@@ -1,0 +1,164 @@
+"""Boards as Markdown, kept between markers in documents.
+
+`<!-- board: <track> <level> -->` ... `<!-- /board -->` holds the standings, `rates` in place of `board` what every
+mixer did at each learning rate, `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs, and
+`<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from benchbed.boards.comparison import PairOfRuns, load_pair
+from benchbed.boards.reading import read_standings
+from benchbed.boards.views.tables import separation
+from benchbed.errors import EntryError
+from benchbed.reporting.wording import bound, number, options_line, with_interval
+from benchbed.results.stats import SIGNIFICANT, correlation_interval, holm, rank_correlation, seed_agreement
+from benchbed.storage.files import write_atomically
+
+__all__ = ["agreement_markdown", "board_markdown", "fill_document", "pairs_markdown", "rates_markdown"]
+
+_BLOCK = re.compile(r"(<!-- (board|rates|pairs|agreement): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+
+
+def board_markdown(board: dict[str, Any]) -> str:
+    """A board as a table, and one sentence that says what its ranks say."""
+    ratio = f"x {board['baseline']}" if board["baseline"] else "ratio"
+    head = ["rank", "mixer", "solved", "mean steps [95%]", f"{ratio} [95%]", "median", "rate", "parameters"]
+    rows = []
+    for row in board["rows"]:
+        shown = options_line(row["options"], " ")
+        rows.append(
+            [
+                str(row["rank"] or "unranked"),
+                f"`{row['name']}`" + (f" ({shown})" if shown else ""),
+                f"{row['solved']}/{row['seeds']}",
+                with_interval(row["mean_steps"], row["mean_steps_interval"]),
+                ""
+                if row["ratio"] is None
+                else row["ratio_bound"] + with_interval(row["ratio"], row["ratio_interval"], ".2f"),
+                number(row["median_steps"]),
+                f"{row['learning_rate']:g}",
+                f"{row['parameters']:,}",
+            ]
+        )
+    return f"{_table(head, '-l------', rows)}\n\n{separation(board)}"
+
+
+def rates_markdown(board: dict[str, Any]) -> str:
+    """What every mixer did in tuning at each rate, the chosen one in bold, and how its scored seeds differ."""
+    rates = sorted({tuned["rate"] for row in board["rows"] for tuned in row["tuning"]})
+    rows, ends = [], 0
+    for row in board["rows"]:
+        cells = {t["rate"]: f"{t['solved']}/{t['seeds']} ({number(t['mean_steps'])})" for t in row["tuning"]}
+        ends += row["learning_rate"] in (min(cells), max(cells))
+        cells[row["learning_rate"]] = f"**{cells[row['learning_rate']]}**"
+        rows.append([f"`{row['name']}`", *(cells.get(rate, "") for rate in rates), _range(row)])
+    head = ["mixer", *(f"{rate:g}" for rate in rates), "scored seeds, steps"]
+    said = f"{ends} of {len(rows)} chose an end of the grid; past it they may do better."
+    agreement = seed_agreement([row["steps"] for row in board["rows"] if row["rank"]])
+    if agreement:
+        said += f" Between mixers the steps of a seed have a mean rank correlation of {agreement[0]:+.2f}"
+        said += f" (permutation p = {agreement[1]:.2g})."
+    return f"{_table(head, 'l' + '-' * (len(rates) + 1), rows)}\n\n{said}"
+
+
+def pairs_markdown(pairs: Sequence[tuple[str, str, str, PairOfRuns]]) -> str:
+    """Pairs, each with its exact test, adjusted by Holm over these alone.
+
+    Args:
+        pairs: the level, what to call the two, and the two.
+    """
+    rows = []
+    for (level, first, second, pair), adjusted in zip(pairs, holm([pair.p for *_, pair in pairs]), strict=True):
+        solved = [(result.summary.solved, result.summary.seeds) for result in pair.results]
+        faster = f"`{first if pair.ratio < 1 else second}` is faster"
+        row = [
+            f"`{first}`, `{second}`",
+            f"`{level}`",
+            *(f"{result.summary.mean_steps:,.0f}" for result in pair.results),
+            bound(solved[0], solved[1]) + with_interval(pair.ratio, pair.interval, ".2f"),
+            f"{pair.p:.2g}",
+            f"{adjusted:.2g}",
+            faster if adjusted < SIGNIFICANT else "not told apart",
+        ]
+        rows.append(row)
+    return _table(["A, B", "level", "mean steps A", "B", "A/B [95%]", "p", "Holm", ""], "ll-----l", rows)
+
+
+def agreement_markdown(boards: Sequence[dict[str, Any]]) -> str:
+    """For every two boards the rank correlation of the mean steps of the entries that both rank, adjusted by Holm."""
+    means = {b["level"]: {row["name"]: row["mean_steps"] for row in b["rows"] if row["rank"]} for b in boards}
+    found = []
+    for first, second in combinations(means, 2):
+        both = sorted(means[first].keys() & means[second].keys())
+        x, y = ([means[level][name] for name in both] for level in (first, second))
+        found.append((first, second, len(both), *rank_correlation(x, y)))
+    adjusted = holm([p for *_, p in found])
+    rows = [
+        [
+            f"`{first}`, `{second}`",
+            str(count),
+            with_interval(correlation, correlation_interval(correlation, count), "+.2f"),
+            f"{p:.2g}",
+            f"{holms:.2g}",
+        ]
+        for (first, second, count, correlation, p), holms in zip(found, adjusted, strict=True)
+    ]
+    return _table(["levels", "mixers on both", "rank correlation [95%]", "p", "Holm"], "l----", rows)
+
+
+def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
+    """Put the current boards between a document's markers.
+
+    Args:
+        path: a Markdown file.
+        boards: the folder that holds the tracks.
+        write: change the file; else only look.
+
+    Returns:
+        Whether the document is, or was, out of date.
+
+    Raises:
+        EntryError: a marker names a board without entries, or an entry that is not on its board.
+    """
+    text = path.read_text(encoding="utf-8")
+
+    def fill(match: re.Match[str]) -> str:
+        start, kind, track, named, end = match.groups()
+        levels, couples = list[str](), []
+        for word in named.split():
+            first, pair, second = word.partition("/")
+            if pair and levels:
+                couples.append((levels[-1], first, second, load_pair(boards, (first, second), track, levels[-1])))
+            elif not any((boards / track / word).glob("*.yaml")):
+                raise EntryError(f"{path}: expected entries in {track}/{word}, because a marker names it, found none")
+            else:
+                levels.append(word)
+        if kind == "pairs":
+            return f"{start}{pairs_markdown(couples)}\n{end}"
+        standings = [read_standings(boards / track / level) for level in levels]
+        if kind == "agreement":
+            return f"{start}{agreement_markdown(standings)}\n{end}"
+        filling = board_markdown if kind == "board" else rates_markdown
+        return f"{start}{filling(standings[0])}\n{end}"
+
+    filled = _BLOCK.sub(fill, text)
+    if filled != text and write:
+        write_atomically(path, lambda file: file.write(filled.encode()))
+    return filled != text
+
+
+def _range(row: dict[str, Any]) -> str:
+    solved = sorted(row["steps"])[: row["solved"]]
+    steps = " to ".join(dict.fromkeys(f"{end:,}" for end in (solved[0], solved[-1]))) if solved else "none"
+    return steps + (f", {row['seeds'] - row['solved']} unsolved" if solved and row["solved"] < row["seeds"] else "")
+
+
+def _table(head: Sequence[str], columns: str, rows: Sequence[Sequence[str]]) -> str:
+    """Args: columns: `l` for one that is aligned to the left, anything else for one of numbers."""
+    rule = "".join("---|" if column == "l" else "---:|" for column in columns)
+    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}", *(f"| {' | '.join(row)} |" for row in rows)])

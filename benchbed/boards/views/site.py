@@ -1,0 +1,112 @@
+"""Boards as a folder of static pages: no server, no outside request, readable without JavaScript."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchbed import __version__
+from benchbed.boards.entries.entry import Entry, current_entries, load_entry
+from benchbed.boards.folders import entry_files, find_boards
+from benchbed.boards.reading import read_standings
+from benchbed.boards.views.figures import loss_figure, solved_figure
+from benchbed.boards.views.tables import separation
+from benchbed.reporting.wording import STANDINGS, number, options_line, with_interval
+from benchbed.storage.files import write_atomically
+
+__all__ = ["write_site"]
+
+
+def write_site(boards: Path, target: Path) -> Path:
+    """Write `index.html` and a page for every entry.
+
+    Args:
+        boards: the folder that holds the tracks.
+        target: the folder to write into; pages of the same name are replaced.
+
+    Returns:
+        The index.
+
+    Raises:
+        EntryError: there is no board, or a file is no entry.
+        StorageError: a page cannot be written.
+    """
+    pages = Environment(
+        loader=PackageLoader("benchbed.boards.views", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    pages.filters |= {
+        "interval": with_interval,
+        "number": number,
+        "options": options_line,
+        "standing": STANDINGS.__getitem__,
+    }
+    pages.globals["version"] = __version__
+    shown = []
+    for folder in find_boards(boards, None, None):
+        board = read_standings(folder)
+        entries = {path: load_entry(path) for path in entry_files(folder)}
+        current = current_entries(list(entries.values()))
+        figures = {e.entry: (Markup(solved_figure(e)), Markup(loss_figure(e))) for e in current}
+        shown.append({**board, "figures": figures, "separation": separation(board), "pages": {}})
+        rows = {row["entry"]: row for row in board["rows"]}
+        for path, entry in entries.items():
+            page = f"{folder.parent.name}.{folder.name}.{path.stem}.html"
+            shown[-1]["pages"][path.stem] = page
+            pictures = figures.get(path.stem, ())
+            _write(
+                target / page,
+                pages.get_template("entry.html").render(
+                    entry=entry,
+                    row=rows.get(path.stem),
+                    board=board,
+                    pairs=_pairs(board, path.stem),
+                    figures=pictures,
+                    provenance=_provenance(entry),
+                    source=path.read_text(encoding="utf-8"),
+                ),
+            )
+    index = target / "index.html"
+    _write(index, pages.get_template("index.html").render(boards=shown))
+    return index
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _pairs(board: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Every test of one entry, with the other one's name."""
+    mine = [pair for pair in board["pairs"] if name in (pair["first"], pair["second"])]
+    return [{**pair, "other": pair["second"] if pair["first"] == name else pair["first"]} for pair in mine]
+
+
+def _provenance(entry: Entry) -> dict[str, object]:
+    """What a reader who doubts a number asks for."""
+    result, origin = entry.result, entry.provenance
+    config, environment = result.config, result.environment
+    rates = ", ".join(f"{rate:g}" for rate in config.optimiser.learning_rates)
+    return {
+        "mixer": f"{config.mixer.name}, {config.mixer.distribution} {config.mixer.version}",
+        "mixer options": options_line(config.mixer.options) or "none",
+        "mixer source": config.mixer.source_hash,
+        "mixer source lies at": origin.source_url,
+        "licence": origin.licence,
+        "task": f"{config.level}, version {config.task.task_version}, {options_line(config.task.options)}",
+        "task source": config.task.source_hash,
+        "track": f"{config.track.name} {config.track.version}",
+        "track hash": config.track.hash,
+        "run": result.identity,
+        "learning rate": f"{result.learning_rate:g} of {rates}",
+        "device": environment.device,
+        "engine": f"{environment.engine}, {environment.workers} at a time, {environment.precision}",
+        "engine note": environment.engine_note,
+        "software": f"benchbed {environment.benchbed}, Python {environment.python}, torch {environment.torch}",
+        "platform": environment.platform,
+        "commit": environment.git_commit,
+        "finished": result.finished,
+        "submitted": f"{origin.date} by {origin.submitter}",
+        "supersedes": origin.supersedes,
+        "withdrawn": entry.withdrawn,
+        "digest": entry.digest,
+    }

@@ -1,0 +1,184 @@
+"""Boards, pairs of entries and problems as a person sees them in a terminal."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchbed.boards.folders import boards_folder, find_boards
+from benchbed.boards.reading import read_standings
+from benchbed.reporting.wording import STANDINGS, number, options_line, with_interval
+
+if TYPE_CHECKING:
+    from benchbed.results.result import Result
+
+__all__ = ["board_table", "pair_table", "print_boards", "separation", "sort_rows", "verdict"]
+
+_COSTS = {"samples": "samples", "flops": "training FLOPs", "seconds": "seconds"}
+
+
+def print_boards(
+    level: str | None = None,
+    track: str | None = None,
+    by: str = "rank",
+    boards: Path | None = None,
+    *,
+    as_json: bool = False,
+) -> None:
+    """What `benchbed leaderboard` prints.
+
+    Args:
+        level: task or `task@level`; None for all.
+        track: None for all.
+        by: one of `benchbed.boards.folders.Sort`.
+        boards: the folder that holds the tracks; by default see `boards_folder`.
+        as_json: print data instead of tables.
+
+    Raises:
+        EntryError: there is no such board, or a file on it is no entry.
+    """
+    found = [read_standings(folder) for folder in find_boards(boards_folder(boards), track, level)]
+    if as_json:
+        print(json.dumps([{**board, "rows": sort_rows(board["rows"], by)} for board in found], indent=2))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no edge
+    for board in found:
+        console.print(board_table(board, by, console.width), separation(board), "", highlight=False)
+
+
+def sort_rows(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    """The rows of a board, best first; by rank they lie already."""
+    if by == "rank":
+        return rows
+    if by == "solved":
+        return sorted(rows, key=lambda row: -row["solved"] / row["seeds"])
+    if by == "date":
+        return sorted(rows, key=lambda row: row["date"], reverse=True)
+    return sorted(rows, key=lambda row: row["mean_steps" if by == "steps" else by])
+
+
+def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Table:
+    """A board's standings.
+
+    Args:
+        board: as `benchbed.boards.reading.read_standings` gives it.
+        by: one of `benchbed.boards.folders.Sort`; a cost adds its column.
+        width: columns of the terminal; where they are few, the least important columns of the table give way.
+    """
+    rows = sort_rows(board["rows"], by)
+    columns = {
+        "rank": [Text(str(row["rank"] or "unranked")) for row in rows],
+        "mixer": [_mixer(row) for row in rows],
+        "solved": [_bar(row["solved"], row["seeds"]) for row in rows],
+        "mean steps [95%]": [Text(with_interval(row["mean_steps"], row["mean_steps_interval"])) for row in rows],
+        "ratio": [Text(_ratio(row)) for row in rows],
+        "median": [Text(number(row["median_steps"])) for row in rows],
+        "rate": [Text(f"{row['learning_rate']:g}") for row in rows],
+        "rates": [Text(f"{row['rates_that_solve']}/{row['rates']}") for row in rows],
+        "parameters": [Text(number(row["parameters"])) for row in rows],
+        "FLOPs": [Text(number(row["flops_per_token"])) for row in rows],
+        "device": [Text(row["device"].partition(" (")[0]) for row in rows],
+        "date": [Text(row["date"]) for row in rows],
+        "checked by": [Text(STANDINGS[row["standing"]]) for row in rows],
+    }
+    if by in _COSTS:
+        columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
+    for name in ("FLOPs", "date", "device", "rates", "parameters", "checked by", "rate", "median"):
+        if sum(max(len(name), *map(len, cells)) + 2 for name, cells in columns.items()) <= width:
+            break
+        del columns[name]
+    else:
+        columns["mixer"] = [Text(row["name"]) for row in rows]
+    ratio = f"; ratio to {board['baseline']}" if board["baseline"] else ""
+    title = f"{board['level']}, track {board['track']}, budget {board['budget']:,} steps{ratio}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.caption, table.caption_justify = _CAPTION, "left"
+    for name in columns:
+        left = name in ("mixer", "solved", "checked by", "device")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "mixer", overflow="fold")
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def separation(board: dict[str, Any]) -> str:
+    """What the ranks of a board say, and nothing more."""
+    ranked = [row for row in board["rows"] if row["rank"]]
+    best = [row["name"] for row in ranked if row["rank"] == 1]
+    if len(ranked) < 2:
+        return "One entry alone has no rank to speak of."
+    first = " and ".join(filter(None, [", ".join(best[:-1]), best[-1]]))
+    pairs = [pair for pair in board["pairs"] if pair["adjusted"] < 0.05]
+    told = f"{len(pairs)} of {len(board['pairs'])} pairs are told apart"
+    share = (
+        "share rank 1: no entry is significantly faster than any of them" if len(best) > 1 else "is alone on rank 1"
+    )
+    return f"{first} {share}; {told} (exact permutation tests, false discovery rate 5%)."
+
+
+def pair_table(names: Sequence[str], results: Sequence["Result"], costs: Sequence[dict[str, float]]) -> Table:
+    """Two runs of one level, side by side."""
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("", *names):
+        table.add_column(name, justify="left" if not name else "right", overflow="fold")
+    lines = {
+        "solved": [f"{r.summary.solved}/{r.summary.seeds}" for r in results],
+        "mean steps [95%]": [with_interval(r.summary.mean_steps, r.summary.mean_steps_interval) for r in results],
+        "steps by seed": [" ".join(str(s) for s in sorted(r.restricted_steps)) for r in results],
+        "learning rate": [f"{r.learning_rate:g}" for r in results],
+        "parameters": [f"{r.costs.parameters:,}" for r in results],
+        "mean samples": [f"{cost['samples']:,.0f}" for cost in costs],
+        "mean training FLOPs": [f"{cost['flops']:.3g}" for cost in costs],
+        "mean seconds": [f"{cost['seconds']:.3g}" for cost in costs],
+        "device": [r.environment.device for r in results],
+    }
+    for name, cells in lines.items():
+        table.add_row(name, *cells)
+    return table
+
+
+def verdict(
+    names: Sequence[str], ratio: float, interval: list[float] | None, p: float, adjusted: float | None
+) -> str:
+    """One sentence about a pair."""
+    first, second = names
+    inside = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
+    tests = f"exact permutation test p = {p:.2g}"
+    if adjusted is not None:
+        tests += f", adjusted over the board {adjusted:.2g}"
+    apart = (p if adjusted is None else adjusted) < 0.05
+    faster, slower = (first, second) if ratio < 1 else (second, first)
+    said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
+    return f"{said}: {first} takes {ratio:.2f}{inside} times the mean steps of {second} ({tests})."
+
+
+_CAPTION = (
+    "rank: 1 + entries that are significantly faster (exact permutation tests, false discovery rate 5%). "
+    "mean: of min(steps, budget) with its t-interval; > and < are bounds where seeds did not solve. rates: learning "
+    "rates at which most tuning seeds solved. FLOPs: a token, forward."
+)
+
+
+def _mixer(row: dict[str, Any]) -> Text:
+    name = Text(row["name"])
+    shown = options_line(row["options"], " ")
+    return name.append(f" {shown}", style="dim") if shown else name
+
+
+def _bar(solved: int, seeds: int) -> Text:
+    width = 5
+    full = round(width * solved / seeds)
+    return Text(f"{solved}/{seeds} ").append("█" * full, style="green").append("░" * (width - full), style="dim")
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    if row["ratio"] is None:
+        return "-"
+    return f"{row['ratio_bound']}{row['ratio']:.2f}"

@@ -1,0 +1,248 @@
+"""The commands about boards: `benchbed leaderboard ...`, `compare`, `suite` and `schema`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from benchbed.boards.folders import STANDINGS, Sort, boards_folder, find_boards
+from benchbed.boards.reading import find_entry
+from benchbed.cli.terminal import console, going_on, print_json
+
+__all__ = ["compare", "leaderboard", "schema", "suite"]
+
+Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks. [default: leaderboards]")]
+Track = Annotated[str | None, typer.Option(help="Only this track.")]
+Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
+_DOCUMENTS = [Path("README.md"), Path("docs/findings.md")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Document(StrEnum):
+    """What has a published schema."""
+
+    entry = "entry"
+    result = "result"
+    track = "track"
+
+
+class _ShowByDefault(TyperGroup):
+    """`benchbed leaderboard linear_map` reads a board; only the name of a command is a command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+leaderboard = typer.Typer(cls=_ShowByDefault, help="Read, check, submit to and render the leaderboards.")
+suite = typer.Typer(help="Run many cells of a board.", no_args_is_help=True)
+
+
+@leaderboard.command("show")
+def show(
+    level: Annotated[str | None, typer.Argument(help="Task, or task@level. [default: all]")] = None,
+    track: Track = None,
+    sort: Annotated[Sort, typer.Option(help="What to sort by.")] = Sort.rank,
+    boards: Boards = None,
+    as_json: Json = False,
+) -> None:
+    """Print boards: also what `benchbed leaderboard` does without a command."""
+    from benchbed.boards.views.tables import print_boards
+
+    print_boards(level, track, sort.value, boards, as_json=as_json)
+
+
+@leaderboard.command()
+def check(
+    path: Annotated[Path | None, typer.Argument(help="An entry file or a folder. [default: all]")] = None,
+    base: Annotated[str | None, typer.Option(help="Published git revision. [default: the merge base]")] = None,
+    boards: Boards = None,
+    as_json: Json = False,
+) -> None:
+    """Verify entries without training: schema, rows, summary, hashes, and that nothing published was changed."""
+    from benchbed.boards.entries.audit import audit
+    from benchbed.errors import EntryError
+
+    if path is not None and not path.exists():
+        raise EntryError(f"no such entry or folder: {path}")
+    count, problems = audit(boards_folder(boards), path, base)
+    if as_json:
+        print_json([{k: str(v) for k, v in problem._asdict().items()} for problem in problems])
+    else:
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        print(f"{count} entries checked, {len(problems)} problems")
+    if problems:
+        raise typer.Exit(1)
+
+
+@leaderboard.command()
+def submit(
+    run: Annotated[Path, typer.Argument(help="A finished run: its folder, or its result.yaml.")],
+    submitter: Annotated[str | None, typer.Option(help="Who publishes it. [default: git's user.name]")] = None,
+    source_url: Annotated[str | None, typer.Option(help="Where a plug-in's source lies.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of a plug-in.")] = None,
+    supersedes: Annotated[str | None, typer.Option(help="Entry that this one replaces.")] = None,
+    boards: Boards = None,
+) -> None:
+    """Turn a finished, ranked run into an entry file, once its mixer has passed every check."""
+    from benchbed.boards.entries.submission import submit as make_entry
+
+    path = make_entry(
+        run,
+        boards_folder(boards),
+        submitter=submitter,
+        source_url=source_url,
+        licence=licence,
+        supersedes=supersedes,
+    )
+    print(f"{path} written. Next:")
+    print("  benchbed leaderboard render   # the tables that show it")
+    print("  benchbed leaderboard check    # what CI will say")
+    print(f"  git add --all && git commit -m 'Board: {path.stem}', and open a pull request")
+
+
+@leaderboard.command()
+def verify(
+    entry: Annotated[str, typer.Argument(help="An entry's name or file.")],
+    seeds: Annotated[int | None, typer.Option(help="How many seeds. [default: as many as were scored]")] = None,
+    fresh_seeds: Annotated[bool, typer.Option("--fresh-seeds", help="Seeds that nobody has trained.")] = False,
+    mark: Annotated[bool, typer.Option("--mark", help="Write what came of it into the entry.")] = False,
+    by: Annotated[str, typer.Option(help="Who verifies it, with --mark.")] = "anonymous",
+    track: Track = None,
+    level: Level = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    boards: Boards = None,
+    as_json: Json = False,
+) -> None:
+    """Train an entry again: identical, statistically consistent, or inconsistent (exit code 1)."""
+    from benchbed.boards.entries import verification
+    from benchbed.boards.entries.entry import load_entry
+    from benchbed.reporting.tables import Reporter
+    from benchbed.runs.environment import find_device
+
+    path = find_entry(boards_folder(boards), entry, track, level)
+    loaded, found = load_entry(path), find_device(device)
+    chosen = verification.choose_seeds(loaded, seeds, fresh_seeds)
+    reporter = Reporter(console(stderr=as_json))
+    with reporter.watching():
+        steps = verification.train_again(loaded, chosen, found, reporter.observe)
+    outcome = verification.judge(loaded, chosen, steps, found, by)
+    if as_json:
+        print_json({**outcome.model_dump(mode="json"), "steps": steps})
+    else:
+        print(f"published: {' '.join(map(str, loaded.steps))} (seeds {_span(loaded.result.config.scoring_seeds)})")
+        print(f"again:     {' '.join(map(str, steps))} (seeds {_span(chosen)})")
+        test = "independent seeds" if fresh_seeds else "seed by seed"
+        print(f"{outcome.verdict}" + ("" if outcome.p is None else f" (exact test, {test}: p = {outcome.p:.3g})"))
+        if outcome.verdict == "consistent" and not fresh_seeds and len(chosen) < 6:
+            print(f"{len(chosen)} seeds can never contradict: their smallest p is {2 / 2 ** len(chosen):.3g}")
+    if mark:
+        marked = verification.mark(loaded, path, outcome)
+        print(f"{path} is now marked: {marked.standing}", file=sys.stderr)
+    if outcome.verdict == "inconsistent":
+        raise typer.Exit(1)
+
+
+@leaderboard.command()
+def withdraw(
+    entry: Annotated[str, typer.Argument(help="An entry's name or file.")],
+    reason: Annotated[str, typer.Option(help="Why it should not count.")],
+    track: Track = None,
+    level: Level = None,
+    boards: Boards = None,
+) -> None:
+    """Take an entry off its board; its file stays, with the reason."""
+    from benchbed.boards.entries.entry import load_entry, save_entry
+
+    path = find_entry(boards_folder(boards), entry, track, level)
+    save_entry(load_entry(path).model_copy(update={"withdrawn": reason}).sealed(), path)
+    print(f"{path} is withdrawn; next: benchbed leaderboard render")
+
+
+@leaderboard.command()
+def render(
+    documents: Annotated[list[Path], typer.Option("--document", help="Markdown with markers.")] = _DOCUMENTS,
+    html: Annotated[Path | None, typer.Option(help="Also write a static site into this folder.")] = None,
+    dry: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 on drift.")] = False,
+    boards: Boards = None,
+) -> None:
+    """Write the standings beside every board and the tables into the documents; CI fails where they drift."""
+    from benchbed.boards.standings import write_standings
+    from benchbed.boards.views.markdown import fill_document
+
+    folder = boards_folder(boards)
+    stale = [board / STANDINGS for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
+    stale += [path for path in documents if path.is_file() and fill_document(path, folder, write=not dry)]
+    for path in stale:
+        print(f"{path} {'is out of date' if dry else 'written'}")
+    if html is not None:
+        from benchbed.boards.views.site import write_site
+
+        print(f"{write_site(folder, html)} written")
+    if dry and stale:
+        print("run: benchbed leaderboard render", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@suite.command("run")
+def run_suite(
+    track: Annotated[str, typer.Option(help="Track whose boards to fill.")] = "lite",
+    mixers: Annotated[str | None, typer.Option(help="Comma-separated. [default: every built-in]")] = None,
+    levels: Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = False,
+    boards: Boards = None,
+) -> None:
+    """Run every mixer and level that the boards lack; a cell that fails does not stop the others."""
+    from benchbed.boards.suite import missing_cells, run_cells
+
+    cells = missing_cells(boards_folder(boards), track, _split(mixers), _split(levels))
+    with going_on():
+        failures = run_cells(cells, track, out, device, console(), compiled=compile_)
+    if failures:
+        raise typer.Exit(1)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="An entry's name or file, or a run's folder.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, of the same level.")],
+    track: Track = None,
+    level: Level = None,
+    boards: Boards = None,
+    as_json: Json = False,
+) -> None:
+    """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
+    from benchbed.boards.comparison import load_pair
+    from benchbed.boards.views.tables import pair_table, verdict
+
+    pair = load_pair(boards_folder(boards), (first, second), track, level)
+    if as_json:
+        print_json(pair.plain())
+        return
+    screen = console()
+    screen.print(pair_table(pair.names, pair.results, pair.costs))
+    screen.print(verdict(pair.names, pair.ratio, pair.interval, pair.p, pair.adjusted), highlight=False)
+
+
+def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Document.entry) -> None:
+    """Print the JSON Schema of a file that benchbed reads or writes."""
+    from benchbed.boards.entries.entry import Entry
+    from benchbed.config.tracks import Track as TrackFile
+    from benchbed.results.result import Result
+
+    models = {Document.entry: Entry, Document.result: Result, Document.track: TrackFile}
+    print_json(models[what].model_json_schema())
+
+
+def _split(names: str | None) -> list[str] | None:
+    return [name.strip() for name in names.split(",") if name.strip()] if names else None
+
+
+def _span(seeds: list[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]}"

@@ -1,0 +1,159 @@
+"""The commands that look closer than a score: `benchbed sweep`, `trace`, `patch` and `reproduce`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchbed.cli.terminal import console, going_on, print_json
+
+__all__ = ["patch", "reproduce", "sweep", "trace"]
+
+Mixers = Annotated[list[str], typer.Option("--mixer", "-m", help="Mixer; repeat for several.")]
+Task = Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")]
+Track = Annotated[str, typer.Option(help="Track, or a track file.")]
+MixerOptions = Annotated[list[str] | None, typer.Option("--mixer-option", metavar="KEY=VALUE", help="In every cell.")]
+TaskOptions = Annotated[list[str] | None, typer.Option("--task-option", metavar="KEY=VALUE", help="In every cell.")]
+Seeds = Annotated[int | None, typer.Option(help="Scoring seeds. [default: the track's]")]
+MaxSteps = Annotated[int | None, typer.Option(help="Budget in steps. [default: the track's]")]
+Rate = Annotated[float | None, typer.Option(help="Train at this rate. [default: tune, as `benchbed run` does]")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+
+
+class BackendName(StrEnum):
+    """Where cells are trained."""
+
+    local = "local"
+    ray = "ray"
+
+
+class FigureName(StrEnum):
+    """Experiments of arXiv 2606.25010."""
+
+    fig3 = "fig3"
+    fig4_linear_map = "fig4-linear-map"
+    fig4_automata = "fig4-automata"
+    fig4_plateau = "fig4-plateau"
+    fig5_heads = "fig5-heads"
+    fig6_mixer = "fig6-mixer"
+
+
+def sweep(
+    mixer: Mixers,
+    task: Task,
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            "--grid",
+            "-g",
+            metavar="OWNER.OPTION=VALUES",
+            help="Axis: task.sparsity=1..4, mixer.heads=1,2; repeat.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Its folder. [default: sweeps/<task>-<hash>]")] = None,
+    track: Track = "lite",
+    mixer_option: MixerOptions = None,
+    task_option: TaskOptions = None,
+    seeds: Seeds = None,
+    max_steps: MaxSteps = None,
+    learning_rate: Rate = None,
+    backend: Annotated[BackendName, typer.Option(help="ray spreads cells over a cluster.")] = BackendName.local,
+    device: Device = "auto",
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Look for leaks before training.")] = True,
+) -> None:
+    """Run mixers over a grid of options: a table of every seed, and pictures. Exit code 1 if a cell failed."""
+    from benchbed.lab.sweep.cells import Sweep
+    from benchbed.lab.sweep.job import run_sweep_job
+    from benchbed.plugins.options import parse_assignments
+
+    asked = Sweep(
+        mixers=tuple(mixer),
+        task=task,
+        track=track,
+        grid=tuple(grid),
+        seeds=seeds,
+        max_steps=max_steps,
+        learning_rate=learning_rate,
+        mixer_options=parse_assignments(mixer_option or [], "--mixer-option"),
+        task_options=parse_assignments(task_option or [], "--task-option"),
+        checked=check,
+    )
+    with going_on():
+        cells = run_sweep_job(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
+    if any(cell.status == "failed" for cell in cells):
+        raise typer.Exit(1)
+
+
+def trace(
+    mixer: Annotated[str, typer.Option("--mixer", "-m", help="Mixer.")],
+    task: Task,
+    track: Track = "lite",
+    mixer_option: MixerOptions = None,
+    task_option: TaskOptions = None,
+    seeds: Annotated[int, typer.Option(help="Seeds to train and look into.")] = 2,
+    max_steps: MaxSteps = None,
+    learning_rate: Annotated[float, typer.Option(help="Rate to train at.")] = 1e-3,
+    bias: Annotated[
+        float | None, typer.Option(help="Train also with this much added to the scores of the true parents.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for traces.")] = Path("traces"),
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
+) -> None:
+    """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
+    from benchbed.config.run_config import plan
+    from benchbed.config.tracks import load_track, track_names
+    from benchbed.lab.trace.job import run_trace_job
+    from benchbed.plugins.options import parse_assignments
+    from benchbed.runs.environment import find_device
+
+    found = find_device(device)
+    configs = [
+        plan(
+            mixer,
+            task,
+            load_track(track),
+            track_is_published=track in track_names(),
+            device=found.type,
+            mixer_options=parse_assignments(mixer_option or [], "--mixer-option"),
+            task_options=parse_assignments(task_option or [], "--task-option"),
+            seeds=seeds,
+            max_steps=max_steps,
+            learning_rate=learning_rate,
+            score_bias=strength,
+            checked=False,
+        )
+        for strength in ([0.0] if bias is None else [0.0, bias])
+    ]
+    with going_on():
+        run_trace_job(configs, out, found, console(), fresh=fresh)
+
+
+def patch(
+    early: Annotated[Path, typer.Argument(help="Weights of a traced run: .../weights/seed-0/step-000100.pt.")],
+    late: Annotated[Path, typer.Argument(help="Later ones of the same seed.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put the attention patterns of one checkpoint into another: the share of the loss gap that they carry."""
+    from benchbed.lab.trace.patching import patch as exchange
+    from benchbed.reporting.tables import patch_tables
+
+    found = exchange(early, late)
+    if as_json:
+        print_json(found.plain())
+    else:
+        console().print(patch_tables(found))
+
+
+def reproduce(
+    figure: Annotated[FigureName, typer.Argument(help="Which experiment.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Small: about ten minutes on two CPU cores.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for reproductions.")] = Path("reproductions"),
+    device: Device = "auto",
+) -> None:
+    """Run an experiment of arXiv 2606.25010: its figure, its numbers, and whether its claim holds."""
+    from benchbed.lab.paper.reproduce import reproduce as run_it
+
+    with going_on():
+        run_it(figure.value, quick, out, device, console())

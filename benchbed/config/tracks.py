@@ -1,0 +1,191 @@
+"""Tracks: everything that is fixed when mixers are compared, one versioned YAML file each."""
+
+import hashlib
+import json
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from benchbed.errors import TrackError, UnknownNameError
+from benchbed.plugins.options import describe_error
+from benchbed.storage.files import YamlError, load_yaml
+
+__all__ = [
+    "Backbone",
+    "Budget",
+    "Level",
+    "Optimiser",
+    "Seeds",
+    "Strict",
+    "TaskLevels",
+    "Track",
+    "fingerprint",
+    "load_track",
+    "track_names",
+]
+
+SCHEMA_VERSION = 1
+
+
+class Strict(BaseModel):
+    """Frozen; unknown keys, lax types and non-finite numbers are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Backbone(Strict):
+    """The tiny model around the mixer."""
+
+    dim: PositiveInt
+    mlp_dim: PositiveInt
+    layers: PositiveInt
+
+
+class Optimiser(Strict):
+    """AdamW with linear warm-up, then a constant rate."""
+
+    learning_rates: Annotated[list[PositiveFloat], Field(min_length=1)]
+    """The grid, chosen from on the tuning seeds."""
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_steps: Annotated[int, Field(ge=0)]
+
+
+class Budget(Strict):
+    """How long a member may train and how it is looked at."""
+
+    steps: PositiveInt
+    tokens_per_step: PositiveInt
+    evaluate_every: PositiveInt
+    """Steps between evaluations; fixed, because a stop chosen by looking more often is not comparable."""
+    held_out: PositiveInt
+    """Sequences in a member's held-out set."""
+
+    @model_validator(mode="after")
+    def _on_the_grid(self) -> Self:
+        if self.steps % self.evaluate_every or self.steps < 2 * self.evaluate_every:
+            raise ValueError(
+                f"expected steps to be a multiple of evaluate_every={self.evaluate_every}, at least twice it "
+                f"(a solve is confirmed by the next evaluation), found {self.steps}"
+            )
+        return self
+
+
+class Seeds(Strict):
+    """Tuning seeds choose the learning rate and are never scored."""
+
+    scoring: PositiveInt
+    """Members are scored on seeds 0..scoring-1."""
+    tuning: Annotated[list[PositiveInt], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if min(self.tuning) < self.scoring:
+            raise ValueError(f"expected tuning seeds >= scoring={self.scoring}, found {self.tuning}")
+        return self
+
+
+class Level(Strict):
+    """A named setting of a task's options."""
+
+    options: dict[str, Any]
+    layers: PositiveInt | None = None
+    """Layers of the backbone at this level, where they differ from the track's."""
+
+
+class TaskLevels(Strict):
+    """The levels of one task."""
+
+    default: str
+    levels: Annotated[dict[str, Level], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> Self:
+        if self.default not in self.levels:
+            raise ValueError(f"expected default to be one of {sorted(self.levels)}, found '{self.default}'")
+        return self
+
+
+class Track(Strict):
+    """One track file."""
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    version: PositiveInt
+    description: str
+    baseline: str | None = None
+    """The mixer to which the others of a board are compared."""
+    backbone: Backbone
+    optimiser: Optimiser
+    budget: Budget
+    seeds: Seeds
+    tasks: Annotated[dict[str, TaskLevels], Field(min_length=1)]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what is the same for all its levels; a level more or a better description is no other track."""
+        return fingerprint(self.model_dump(mode="json", exclude={"description", "baseline", "tasks"}))
+
+    @property
+    def level_names(self) -> list[str]:
+        """Every `task@level`."""
+        return [f"{task}@{level}" for task, known in self.tasks.items() for level in known.levels]
+
+    def level(self, task: str, level: str | None) -> tuple[str, Level]:
+        """The level's name and setting; the task's default level if `level` is None.
+
+        Raises:
+            UnknownNameError: the track has no such level of the task.
+        """
+        if task not in self.tasks:
+            raise UnknownNameError(f"task of track '{self.name}'", task, self.tasks, "benchbed list tracks")
+        levels = self.tasks[task]
+        name = levels.default if level is None else level
+        if name not in levels.levels:
+            raise UnknownNameError(
+                f"level of '{task}' in track '{self.name}'", name, levels.levels, "benchbed list tracks"
+            )
+        return name, levels.levels[name]
+
+
+def fingerprint(data: Any) -> str:
+    """SHA-256 of plain data, whatever the order of its keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def track_names() -> list[str]:
+    """The published tracks."""
+    folder = files("benchbed.leaderboards")
+    return sorted(child.name for child in folder.iterdir() if child.joinpath("track.yaml").is_file())
+
+
+def load_track(name: str) -> Track:
+    """Read a published track by name, or a track file by its path (`.yaml`).
+
+    Raises:
+        UnknownNameError: there is no such track.
+        TrackError: the file is malformed.
+    """
+    file: Traversable = files("benchbed.leaderboards").joinpath(name, "track.yaml")
+    if name.endswith((".yaml", ".yml")):
+        file = Path(name)
+    elif name not in track_names():
+        raise UnknownNameError("track", name, track_names(), "benchbed list tracks")
+    try:
+        return Track.model_validate(load_yaml(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, YamlError) as error:
+        raise TrackError(f"cannot read the track {file}: {error}") from None
+    except ValidationError as error:
+        raise TrackError(f"track {file}: {describe_error(error, Track)}") from None

@@ -1,0 +1,75 @@
+"""Does a claim hold? Tests on numbers that were measured seed by seed, each with a verdict of three."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from benchbed.results.stats import SIGNIFICANT, holm, rank_correlation
+
+__all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend"]
+
+Outcome = Literal["holds", "does not hold", "undecided"]
+
+_SHUFFLES = 20_000
+
+
+class Samples(NamedTuple):
+    """The points of one line: a value of x and one measured number for each seed of each cell."""
+
+    label: str
+    x: list[float]
+    y: list[float]
+
+
+class Verdict(NamedTuple):
+    """What came out."""
+
+    outcome: Outcome
+    test: str
+    p: float
+    effect: str
+
+
+def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
+    """Whether y rises (or falls) with x in every line as it is claimed.
+
+    It holds if every line alone is significant (the intersection-union test: its p is the largest, and needs no
+    adjustment); it does not hold if a line is significant the other way after Holm's adjustment.
+    """
+    found = {line.label: rank_correlation(line.x, line.y, shuffles=_SHUFFLES) for line in lines}
+    adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
+    against = [name for name, (rho, _) in found.items() if (rho > 0) != rises and adjusted[name] < SIGNIFICANT]
+    largest = max(p if (rho > 0) == rises else 1.0 for rho, p in found.values())
+    outcome: Outcome = "does not hold" if against else "holds" if largest < SIGNIFICANT else "undecided"
+    p = min(adjusted[name] for name in against) if against else largest
+    effect = "rank correlation " + ", ".join(
+        f"{rho:+.2f} ({label}, p = {p:.2g})" for label, (rho, p) in found.items()
+    )
+    test = f"Spearman, permutation of seeds, two-sided, {_SHUFFLES:,} shuffles; every line must agree"
+    return Verdict(outcome, test, p, effect)
+
+
+def abruptness(steps: Sequence[int], losses: np.ndarray) -> float:
+    """Share of outputs whose lowest loss so far makes more than half of its fall within a fifth of the steps trained.
+
+    Args:
+        steps: of the K evaluations.
+        losses: `(K, N)` in nats.
+    """
+    window = max(1, len(steps) // 5)
+    lowest = np.minimum.accumulate(losses)  # the way back from a spike is no discovery
+    falls = lowest[:-window] - lowest[window:]
+    return float((falls.max(axis=0) > (lowest[0] - lowest[-1]) / 2).mean())
+
+
+def judge_abruptness(shares: Sequence[float]) -> Verdict:
+    """Are most outputs abrupt in most seeds? An exact sign test over seeds."""
+    from scipy.stats import binomtest
+
+    count = sum(share > 0.5 for share in shares)
+    p = float(binomtest(count, len(shares), 0.5).pvalue)
+    most = 2 * count > len(shares)
+    outcome: Outcome = "undecided" if p >= SIGNIFICANT else "holds" if most else "does not hold"
+    effect = f"most outputs fall abruptly in {count} of {len(shares)} seeds; {np.mean(shares):.0%} of all outputs do"
+    return Verdict(outcome, "exact sign test over seeds, two-sided", p, effect)

@@ -1,0 +1,174 @@
+"""The experiments of arXiv 2606.25010 as sweeps and traces, each with the claim that it tests and how.
+
+The paper leaves learning rate, warm-up, initialisation and batch open: those are the track's. `full` runs the paper's
+sizes on the track `standard`, with the rate tuned for every cell; `quick` runs small ones on `lite` at one fixed
+rate, in about ten minutes on two CPU cores.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from benchbed.lab.paper.claims import Samples
+from benchbed.lab.sweep.cells import Cell, Sweep
+
+__all__ = ["FIGURES", "Experiment", "Measure", "Part", "lines_of", "numbers_of"]
+
+Measure = Literal["final_loss", "plateau_end"]
+"""Final held-out loss as a share of chance, a diverged seed counting 1; or min(plateau end, budget)."""
+
+_ATTENTION, _TOKEN_MLP = "multi_head_attention", "mlp_mixer"
+
+
+class Part(NamedTuple):
+    """One sweep of an experiment; its cells are one line of the figure."""
+
+    label: str
+    sweep: Sweep
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One figure: what the paper says of it, and what is measured to see whether that holds."""
+
+    claim: str
+    measure: Measure
+    rises: bool
+    """Whether the claim is that the measure rises with `x`; else that it falls."""
+    x: str
+    """The option on the horizontal axis, as `task.sparsity`; or `mixer`, in the order of the sweep."""
+    x_label: str
+    quick: tuple[Part, ...]
+    full: tuple[Part, ...]
+    note: str = ""
+    """What a reader must know of the design."""
+
+
+def numbers_of(part: Part, cell: Cell) -> dict[str, Any]:
+    """One row of an experiment's numbers: where a finished cell stands, and what each of its seeds came to."""
+    assert cell.result is not None
+    budget, chance = cell.result.config.budget.steps, cell.result.chance_loss
+    losses = [1.0 if row.final_loss is None else row.final_loss / chance for row in cell.result.members]
+    return {
+        "line": part.label,
+        **cell.values,
+        "steps": cell.result.restricted_steps,
+        "plateau_end": [row.plateau_end or budget for row in cell.result.members],
+        "final_loss": [float(f"{loss:.5g}") for loss in losses],
+    }
+
+
+def lines_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> list[Samples]:
+    """The lines of a figure from its numbers.
+
+    Final losses below a hundredth of chance are equal: members stop when they solve, and how far below they are then
+    says when they were stopped and not what they learned.
+    """
+    mixers = list(dict.fromkeys(row["mixer"] for row in numbers))
+    floor = 0.01 if experiment.measure == "final_loss" else 0.0
+    lines = []
+    for label in dict.fromkeys(row["line"] for row in numbers):
+        mine = [row for row in numbers if row["line"] == label]
+        places = [mixers.index(row["mixer"]) if experiment.x == "mixer" else row[experiment.x] for row in mine]
+        points = [(x, max(y, floor)) for x, row in zip(places, mine, strict=True) for y in row[experiment.measure]]
+        lines.append(Samples(label, [float(x) for x, _ in points], [float(y) for _, y in points]))
+    return lines
+
+
+def _sweep(grid: tuple[str, ...], quick: bool, **changes: Any) -> Sweep:
+    base = Sweep(
+        mixers=(_ATTENTION,),
+        task="linear_map",
+        track="lite" if quick else "standard",
+        grid=grid,
+        learning_rate=1e-3 if quick else None,
+        checked=False,
+    )
+    return replace(base, **changes)
+
+
+def _quick(*grid: str, seeds: int, max_steps: int, **changes: Any) -> Sweep:
+    return _sweep(grid, True, seeds=seeds, max_steps=max_steps, **changes)
+
+
+def _full(*grid: str, **changes: Any) -> Sweep:
+    return _sweep(grid, False, **changes)
+
+
+def _size(size: int, ones: str) -> tuple[str, str]:
+    return f"task.state_size={size}", f"task.sparsity={ones}"
+
+
+_TIED = "mixer.heads,backbone.dim,backbone.mlp_dim"
+_BOTH = (_ATTENTION, _TOKEN_MLP)
+
+FIGURES: dict[str, Experiment | None] = {
+    # Losses of single outputs, and no sweep: see `benchbed.lab.paper.claims.judge_abruptness`.
+    "fig3": None,
+    "fig4-linear-map": Experiment(
+        claim="The denser the pattern, the harder it is to learn: the final loss rises with s at every S.",
+        measure="final_loss",
+        rises=True,
+        x="task.sparsity",
+        x_label="ones a row, s",
+        quick=tuple(
+            Part(f"S = {size}", _quick(*_size(size, ones), seeds=4, max_steps=1000))
+            for size, ones in ((6, "1..3"), (8, "1..4"), (12, "1..5"))
+        ),
+        full=tuple(
+            Part(f"S = {size}", _full(*_size(size, ones)))
+            for size, ones in ((8, "1..7"), (16, "1..15"), (32, "1..31"))
+        ),
+        note="quick stops near half of S: a denser row is the parity of all bits and of a few, which is another task",
+    ),
+    "fig4-automata": Experiment(
+        claim="The more cells a cell depends on, the harder the automaton: the final loss rises with its depth k.",
+        measure="final_loss",
+        rises=True,
+        x="task.depth",
+        x_label="depth k (2k+1 parents)",
+        quick=(Part("pool", _quick("task.depth=1..3", task="cellular_automata", seeds=6, max_steps=600)),),
+        full=(Part("pool", _full("task.depth=1..4", task="cellular_automata")),),
+        note="the final loss of an automaton is not near zero even when it is solved: early states are ambiguous",
+    ),
+    "fig4-plateau": Experiment(
+        claim="The longer the context, the longer the plateau: its end comes later with S at the same s.",
+        measure="plateau_end",
+        rises=True,
+        x="task.state_size",
+        x_label="state size S",
+        quick=(Part("s = 3", _quick("task.sparsity=3", "task.state_size=5,8,12,16", seeds=6, max_steps=2000)),),
+        full=tuple(
+            Part(f"s = {ones}", _full(f"task.sparsity={ones}", "task.state_size=8,16,32,64")) for ones in (3, 5)
+        ),
+        note="a step has the same number of tokens at every S, and so fewer sequences at a larger one",
+    ),
+    "fig5-heads": Experiment(
+        claim="More heads learn more, at a fixed width and at a fixed head dimension: the final loss falls.",
+        measure="final_loss",
+        rises=False,
+        x="mixer.heads",
+        x_label="heads",
+        quick=(
+            Part("width 64", _quick("mixer.heads=1,2,4,8,16", seeds=6, max_steps=1000)),
+            Part("head dimension 8", _quick(f"{_TIED}=1:8:32,2:16:64,4:32:128,8:64:256", seeds=6, max_steps=1000)),
+        ),
+        full=(
+            Part("width 128", _full("mixer.heads=1,2,4,8,16,32")),
+            Part("head dimension 16", _full(f"{_TIED}=1:16:64,2:32:128,4:64:256,8:128:512,16:256:1024")),
+        ),
+        note="at a fixed head dimension the whole model grows with the heads",
+    ),
+    "fig6-mixer": Experiment(
+        claim="Where patterns are complex, the MLP-Mixer learns what attention does not: its final loss is lower.",
+        measure="final_loss",
+        rises=False,
+        x="mixer",
+        x_label="mixer",
+        quick=tuple(
+            Part(f"S = {size}, s = 4", _quick(*_size(size, "4"), mixers=_BOTH, seeds=8, max_steps=1500))
+            for size in (12, 16)
+        ),
+        full=tuple(Part(f"s = {ones}", _full(f"task.sparsity={ones}", mixers=_BOTH)) for ones in (5, 7)),
+    ),
+}

@@ -1,0 +1,172 @@
+"""One `benchbed reproduce` from its runs to its figure, its numbers and its verdict, with progress on a console."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from benchbed import __version__
+from benchbed.config.run_config import plan
+from benchbed.config.tracks import load_track
+from benchbed.errors import ResultError
+from benchbed.lab.paper.claims import Samples, Verdict, abruptness, judge_abruptness, judge_trend
+from benchbed.lab.paper.experiments import FIGURES, Experiment, Measure, lines_of, numbers_of
+from benchbed.lab.sweep.job import run_sweep_job
+from benchbed.lab.trace.members import MemberTrace, trace
+from benchbed.reporting.tables import Reporter, say
+from benchbed.results.result import run_folder
+from benchbed.runs.environment import device_name, find_device
+from benchbed.runs.execute import EngineRequest
+from benchbed.storage.files import dump_yaml, write_atomically
+
+__all__ = ["reproduce"]
+
+_MEASURES: dict[Measure, str] = {"final_loss": "final loss / chance", "plateau_end": "plateau end"}
+_LEVEL = "linear_map@s3"
+"""Where the losses of single outputs are looked at."""
+
+
+def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) -> Verdict:
+    """Run an experiment of the paper; write `figure.png`, `numbers.yaml` and `verdict.yaml`.
+
+    Args:
+        name: of `benchbed.lab.paper.experiments.FIGURES`.
+        quick: at a scale that a CPU does in about ten minutes.
+        out: where the experiment's folder goes.
+        device: as the user names it.
+        console: where progress goes.
+
+    Raises:
+        BenchbedError: a run does not work.
+    """
+    folder = out / (f"{name}-quick" if quick else name)
+    experiment = FIGURES[name]
+    if experiment is None:
+        verdict, about = _losses(quick, folder, device, console)
+    else:
+        verdict, about = _sweeps(experiment, quick, folder, device, console)
+    data = {
+        "figure": name,
+        "paper": "arXiv 2606.25010",
+        "scale": "quick: smaller than the paper's" if quick else "full",
+        **about,
+        "test": verdict.test,
+        "effect": verdict.effect,
+        "p": float(f"{verdict.p:.3g}"),
+        "verdict": verdict.outcome,
+        "device": device_name(find_device(device)),
+        "torch": str(torch.__version__),
+        "benchbed": __version__,
+        "command": f"benchbed reproduce {name}{' --quick' if quick else ''}",
+    }
+    write_atomically(folder / "verdict.yaml", lambda file: file.write(dump_yaml(data).encode()))
+    say(console, f"claim: {about['claim']}")
+    scale = " at this scale" if quick else ""
+    say(console, f"{verdict.outcome}{scale}: {verdict.effect}, p = {verdict.p:.3g} ({verdict.test})")
+    say(console, f"{folder} holds figure.png, numbers.yaml and verdict.yaml")
+    return verdict
+
+
+def _sweeps(
+    experiment: Experiment, quick: bool, folder: Path, device: str, console: Console
+) -> tuple[Verdict, dict[str, Any]]:
+    parts = experiment.quick if quick else experiment.full
+    numbers, commits = list[dict[str, Any]](), set[str | None]()
+    for number, part in enumerate(parts, start=1):
+        cells = run_sweep_job(part.sweep, folder / f"sweep-{number}", device, "local", console)
+        for cell in cells:
+            if cell.result is None:
+                raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
+            numbers.append(numbers_of(part, cell))
+            commits.add(cell.result.environment.git_commit)
+    lines, measure = lines_of(experiment, numbers), _MEASURES[experiment.measure]
+    write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"cells": numbers}).encode()))
+    sweep = parts[0].sweep
+    about = {
+        "claim": experiment.claim,
+        "note": experiment.note or None,
+        "track": sweep.track,
+        "seeds": len(numbers[0]["steps"]),
+        "max_steps": sweep.max_steps or load_track(sweep.track).budget.steps,
+        "learning_rate": sweep.learning_rate or "tuned for each cell",
+        "trained_by_commit": sorted(filter(None, commits)),
+    }
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    if experiment.measure == "plateau_end":
+        axes.axhline(about["max_steps"], color="0.5", linestyle=":", linewidth=1, label="budget")
+    _draw_lines(axes, experiment, lines)
+    figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
+    write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
+    return judge_trend(lines, rises=experiment.rises), about
+
+
+def _draw_lines(axes: Axes, experiment: Experiment, lines: list[Samples]) -> None:
+    """A dot a seed, a line through the means."""
+    for number, line in enumerate(lines):
+        colour, places = f"C{number}", sorted(set(line.x))
+        axes.plot(line.x, line.y, ".", color=colour, alpha=0.4)
+        means = [np.mean([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places]
+        axes.plot(places, means, color=colour, linewidth=1.4, label=line.label)
+    axes.set_xticks(sorted({x for line in lines for x in line.x}))
+    if experiment.x == "mixer":
+        axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
+    axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[Verdict, dict[str, Any]]:
+    """Figure 3: the loss of every output against step, in every seed."""
+    track, found = load_track("lite" if quick else "standard"), find_device(device)
+    if quick:  # looked at five times as often, because a member solves within a few hundred steps
+        track = track.model_copy(update={"budget": track.budget.model_copy(update={"evaluate_every": 5})})
+    config = plan(
+        "multi_head_attention",
+        _LEVEL,
+        track,
+        track_is_published=not quick,
+        device=found.type,
+        learning_rate=1e-3,
+        checked=False,
+    )
+    reporter = Reporter(console)
+    with reporter.watching():
+        result, traced = trace(config, run_folder(folder, config), EngineRequest("auto", found), reporter.observe)
+    shares = [abruptness(member.steps, member.losses) for member in traced]
+    numbers = [_member_numbers(member, share) for member, share in zip(traced, shares, strict=True)]
+    write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"members": numbers}).encode()))
+    columns = 4
+    figure = Figure(figsize=(12, 2.6 * -(-len(traced) // columns)), layout="constrained")
+    for axes, member in zip(figure.subplots(-(-len(traced) // columns), columns).flat, traced, strict=False):
+        axes.plot(member.steps, member.losses, linewidth=0.9)
+        axes.set(title=f"seed {member.row.seed}", xlabel="step", ylim=(0, None), xlim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(
+        f"held-out loss of every output (nats), {config.level}, multi_head_attention{' (quick)' if quick else ''}"
+    )
+    write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
+    solved = [member.row.steps for member in traced if member.row.steps is not None]
+    about = {
+        "claim": "Outputs are learned abruptly, each at a step of its own that differs from seed to seed.",
+        "note": f"steps to solve by seed, of those that did: {solved}",
+        "track": config.track.name,
+        "seeds": len(traced),
+        "max_steps": config.budget.steps,
+        "learning_rate": 1e-3,
+        "trained_by_commit": list(filter(None, [result.environment.git_commit])),
+    }
+    return judge_abruptness(shares), about
+
+
+def _member_numbers(member: MemberTrace, share: float) -> dict[str, Any]:
+    return {
+        "seed": member.row.seed,
+        "steps": member.row.steps,
+        "abrupt_outputs": round(share, 4),
+        "jumps": [[jump.token, jump.begin, jump.end] for jump in member.jumps],
+    }

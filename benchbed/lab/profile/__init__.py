@@ -1,0 +1,1 @@
+"""What a mixer costs, measured where it runs."""

@@ -1,0 +1,1 @@
+"""Runs over a grid of options, and one tidy table of all their seeds."""

@@ -1,0 +1,1 @@
+"""How a mixer finds a pattern: weights over time, jumps, maps, and patterns exchanged."""

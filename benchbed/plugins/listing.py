@@ -1,0 +1,77 @@
+"""What `benchbed list` shows, as plain rows; imports no plug-in and no torch."""
+
+from typing import Any, get_args
+
+from benchbed.errors import BenchbedError
+from benchbed.plugins.registry import Kind, Plugin, plugins
+
+__all__ = ["list_installed", "list_plugins", "list_tracks"]
+
+
+def list_plugins(kind: Kind) -> list[dict[str, Any]]:
+    """One row a mixer or task; a plug-in whose name is taken is listed under `distribution:name`."""
+    return [
+        {
+            "name": p.label,
+            "distribution": p.distribution,
+            "version": p.version,
+            "description": p.unavailable or p.description,
+        }
+        for p in plugins(kind)
+    ]
+
+
+def list_installed(load: bool) -> list[dict[str, Any]]:
+    """One row a plug-in of either kind, with its status; built-ins included.
+
+    Args:
+        load: import each and resolve its options, so that the status says whether it works.
+    """
+    rows = []
+    for kind in get_args(Kind):
+        installed = plugins(kind)
+        for plugin in installed:
+            status = _loading(plugin) if load else _standing(plugin, installed)
+            row = {"name": plugin.name, "kind": kind, "distribution": plugin.distribution, "version": plugin.version}
+            rows.append({**row, "status": status})
+    return rows
+
+
+def _standing(plugin: Plugin, installed: list[Plugin]) -> str:
+    """Whether the plain name finds it, and this machine has what it needs."""
+    if plugin.unavailable:
+        return plugin.unavailable
+    rivals = [p.distribution for p in installed if p.name == plugin.name and p != plugin]
+    if not rivals or plugin.built_in:
+        return "built-in" if plugin.built_in else "ok"
+    why = "the name is reserved" if any(p.built_in and p.name == plugin.name for p in installed) else ""
+    return f"{why or 'the name is taken by ' + ' and '.join(rivals)}; use '{plugin.label}'"
+
+
+def _loading(plugin: Plugin) -> str:
+    if plugin.unavailable:
+        return plugin.unavailable
+    try:
+        plugin.resolve({})
+    except BenchbedError as error:
+        return f"broken: {error}"
+    return "loads"
+
+
+def list_tracks() -> list[dict[str, Any]]:
+    """One row a track."""
+    from benchbed.config.tracks import load_track, track_names
+
+    rows = []
+    for track in map(load_track, track_names()):
+        rows.append(
+            {
+                "name": track.name,
+                "version": track.version,
+                "levels": track.level_names,
+                "steps": track.budget.steps,
+                "seeds": track.seeds.scoring,
+                "description": track.description,
+            }
+        )
+    return rows

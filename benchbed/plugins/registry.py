@@ -1,0 +1,213 @@
+"""Which mixers and tasks there are: built-ins by folder, everybody else's by entry point.
+
+Listing imports nothing. Built-ins are found by listing the package (file stem = name; in a folder,
+`folder:stem`), because the entry points of an editable install go stale when a file is added. Third parties register
+`name = "package.module:Class"` in the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
+"""
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any, Literal
+
+from benchbed.errors import PluginError, UnknownNameError
+from benchbed.plugins.options import resolve_options
+from benchbed.plugins.requirements import CUDA, lacking, library_versions
+from benchbed.plugins.sources import class_attribute, first_line, public_class, source_hash, source_path
+
+__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "plugins"]
+
+Kind = Literal["mixer", "task"]
+
+POSITIONAL: dict[Kind, tuple[str, ...]] = {"mixer": ("dim", "length"), "task": ("generator",)}
+"""What the engine hands to the constructor by position; everything else is an option."""
+
+NO_PLUGINS = "BENCHBED_NO_PLUGINS"
+"""Environment variable that, set to anything, hides all plug-ins: the way out when one hangs at import."""
+
+_BUILT_IN = "benchbed"
+_UNREGISTERED = "unregistered"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One mixer or task that is installed; its code is not imported before `load`."""
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str
+    target: str
+    """`"package.module:Class"`"""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with benchbed."""
+        return self.distribution == _BUILT_IN
+
+    @property
+    def registered(self) -> bool:
+        """Whether a distribution stands behind it; if not, it is a class that the user named."""
+        return self.distribution != _UNREGISTERED
+
+    @property
+    def label(self) -> str:
+        """The name under which a command line finds it: with its distribution, if that is not benchbed."""
+        return self.name if self.built_in or not self.registered else f"{self.distribution}:{self.name}"
+
+    @property
+    def owner(self) -> str:
+        """How messages name it."""
+        return f"{self.kind} '{self.label}'"
+
+    @cached_property
+    def description(self) -> str:
+        """The first line of the class docstring, read without importing it."""
+        return first_line(self.target)
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """What it says it needs besides benchbed, read without importing it; see `benchbed.contracts.Mixer`."""
+        given = class_attribute(self.target, "needs")
+        names = [given] if isinstance(given, str) else given
+        return tuple(n for n in names if n and isinstance(n, str)) if isinstance(names, list | tuple) else ()
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why it cannot be used on this machine; None if it can."""
+        missing = lacking(self.needs)
+        named = ("a CUDA device" if need == CUDA else need for need in missing)
+        return f"unavailable here, needs {' and '.join(named)}" if missing else None
+
+    @property
+    def needs_cuda(self) -> bool:
+        """Whether it computes on a GPU alone."""
+        return CUDA in self.needs
+
+    @cached_property
+    def source_hash(self) -> str | None:
+        """See `benchbed.plugins.sources.source_hash`."""
+        return source_hash(self.target.partition(":")[0])
+
+    def load(self) -> type:
+        """Import the class.
+
+        Raises:
+            PluginError: something that it needs is lacking, the import failed in any way, or there is no such class.
+        """
+        if self.unavailable:
+            libraries = " ".join(need for need in lacking(self.needs) if need != CUDA)
+            hint = f"; pip install {libraries}" if libraries else ""
+            raise PluginError(f"{self.owner} is {self.unavailable}{hint}")
+        module, _, attribute = self.target.partition(":")
+        where = f"{self.owner} (distribution {self.distribution} {self.version}, {self.target})"
+        try:
+            cls: Any = importlib.import_module(module)
+            for part in attribute.split("."):
+                cls = getattr(cls, part)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit at import must cost this plug-in and nothing else.
+            raise PluginError(
+                f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall that package"
+            ) from error
+        if not inspect.isclass(cls):
+            raise PluginError(f"{where}: expected a class, found {type(cls).__name__}")
+        absent = _absent(self.kind, cls)
+        if absent:
+            raise PluginError(f"{where}: expected {absent}; benchbed.contracts says what a {self.kind} must have")
+        return cls
+
+    def resolve(self, given: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
+        """Validate options for this plug-in and fill in the defaults; see `resolve_options`."""
+        return resolve_options(self.load(), POSITIONAL[self.kind], given, owner=self.owner, text=text)
+
+
+def plugins(kind: Kind) -> list[Plugin]:
+    """Every mixer or task that is installed: built-ins first, each part sorted by name."""
+    return _built_in(kind) + _third_party(kind)
+
+
+def find(kind: Kind, name: str) -> Plugin:
+    """The plug-in called `name`, or `distribution:name`; `package.module:Class` is a class that nobody registered.
+
+    A built-in name always means the built-in.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        PluginError: several distributions have it.
+    """
+    installed = plugins(kind)
+    matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
+    if not matches and (unregistered := _unregistered(kind, name, {p.label.partition(":")[0] for p in installed})):
+        return unregistered
+    if not matches:
+        known = {p.name for p in installed} | {p.label for p in installed}
+        raise UnknownNameError(kind, name, known, f"benchbed list {kind}s")
+    if len(matches) > 1 and not matches[0].built_in:
+        rivals = " and ".join(f"{p.distribution} {p.version}" for p in matches)
+        choices = " or ".join(f"'{p.label}'" for p in matches)
+        raise PluginError(f"{kind} '{name}' is registered by {rivals}; choose {choices}, or uninstall one")
+    return matches[0]
+
+
+def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:
+    """The class `package.module:Class`, of an installed package or of a file in the current folder."""
+    module, _, cls = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), cls)):
+        return None
+    here = os.getcwd()
+    if not source_path(module) and here not in sys.path and Path(*module.split(".")).with_suffix(".py").is_file():
+        sys.path.append(here)  # which an installed command does not search
+    path = source_path(module)
+    if path is None or (module in prefixes and cls.encode() not in path.read_bytes()):
+        return None  # the latter is a registered name, mistyped
+    return Plugin(kind, name, _UNREGISTERED, "0", name)
+
+
+def _absent(kind: Kind, cls: type) -> str | None:
+    """What a class must have to be a mixer or a task, and has not."""
+    if kind == "mixer":
+        from torch import nn
+
+        return None if issubclass(cls, nn.Module) else "a torch.nn.Module"
+    missing = [name for name in ("sample", "solved") if not callable(getattr(cls, name, None))]
+    if missing:
+        return f"a method `{missing[0]}`"
+    return None if isinstance(getattr(cls, "version", None), int) else "a class attribute `version: int`"
+
+
+def _built_in(kind: Kind) -> list[Plugin]:
+    package = f"benchbed.{kind}s"
+    init = source_path(f"{package}.__init__")
+    files = [f.relative_to(init.parent) for f in init.parent.glob("**/[!_]*.py")] if init else []
+    own = version(_BUILT_IN)
+    found = []
+    for file in sorted(files, key=lambda file: (len(file.parts), file)):
+        parts = file.with_suffix("").parts
+        target = f"{package}.{'.'.join(parts)}"
+        cls = public_class(source_path(target) or file)
+        if cls is None:
+            raise PluginError(f"{file}: expected one public class, found none")
+        plugin = Plugin(kind, ":".join(parts), _BUILT_IN, own, f"{target}:{cls}")
+        # Other versions of the libraries that compute it make another run.
+        libraries = "".join(f", {name} {known}" for name, known in library_versions(plugin.needs).items())
+        found.append(replace(plugin, version=own + libraries) if libraries else plugin)
+    return found
+
+
+def _third_party(kind: Kind) -> list[Plugin]:
+    if os.environ.get(NO_PLUGINS):
+        return []
+    found = [
+        Plugin(kind, point.name, point.dist.name, point.dist.version, point.value)
+        for point in entry_points(group=f"benchbed.{kind}s")
+        if point.dist is not None
+    ]
+    return sorted(set(found), key=lambda p: (p.name, p.distribution))

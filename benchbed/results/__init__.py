@@ -1,0 +1,1 @@
+"""From trajectories to numbers and files. Never imports torch."""

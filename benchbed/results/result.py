@@ -1,0 +1,215 @@
+"""The result of a run as a file: strict in both directions, whole or absent.
+
+`result.yaml` holds everything but the curves; `history.npz` holds them. A run's folder is
+`<out>/<track>/<task@level>/<mixer>-<identity>/`.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from benchbed.config.run_config import RunConfig
+from benchbed.config.tracks import Strict
+from benchbed.errors import ResultError
+from benchbed.plugins.options import describe_error
+from benchbed.reporting.wording import file_name
+from benchbed.results.scoring import MemberRow, Summary
+from benchbed.storage.files import YamlError, dump_yaml, load_yaml, write_atomically
+from benchbed.training.trajectory import Trajectory
+
+__all__ = [
+    "HISTORY",
+    "RESULT",
+    "Costs",
+    "Environment",
+    "History",
+    "Result",
+    "load_history",
+    "load_result",
+    "run_folder",
+    "save_history",
+    "save_result",
+]
+
+SCHEMA_VERSION = 1
+RESULT, HISTORY = "result.yaml", "history.npz"
+
+
+class Costs(Strict):
+    """What one member costs, measured."""
+
+    parameters: NonNegativeInt
+    mixer_parameters: NonNegativeInt
+    """Over all layers."""
+    flops_per_token: NonNegativeFloat
+    """Forward, matrix products only, two a multiply-add, as torch counts them: not those of custom kernels."""
+    sequence_length: PositiveInt
+    """Tokens in a sequence."""
+    sequences_per_step: PositiveInt
+    """Sequences that a member trains on in one step."""
+
+
+class Environment(Strict):
+    """Where and how it was computed."""
+
+    benchbed: str
+    python: str
+    torch: str
+    platform: str
+    device: str
+    engine: str
+    engine_note: str | None
+    """Why the engine is not the one that was asked for."""
+    compiled: bool
+    precision: str
+    workers: PositiveInt
+    git_commit: str | None
+    """Commit of the checkout that benchbed ran from; None for an installed one."""
+    git_dirty: bool | None
+
+
+class Result(Strict):
+    """Everything about one finished run."""
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
+    identity: str
+    config: RunConfig
+    unranked: list[str]
+    """Why it cannot stand on a board: what the config says, and what was found out."""
+    chance_loss: PositiveFloat
+    costs: Costs
+    learning_rate: PositiveFloat
+    """Chosen on the tuning seeds."""
+    tuning: list[MemberRow]
+    members: list[MemberRow]
+    """One row a scoring seed."""
+    summary: Summary
+    environment: Environment
+    finished: str
+    """ISO 8601, UTC."""
+    seconds: NonNegativeFloat
+    """Wall time of the whole run, interruptions left out."""
+
+    @property
+    def restricted_steps(self) -> list[int]:
+        """min(steps to solve, budget), one number a scoring seed."""
+        return [self.config.budget.steps if row.steps is None else row.steps for row in self.members]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        seeds = [row.seed for row in self.members]
+        if seeds != self.config.scoring_seeds:
+            raise ValueError(f"expected one row for each of the seeds {self.config.scoring_seeds}, found {seeds}")
+        if self.identity != self.config.identity:
+            raise ValueError(f"expected identity {self.config.identity}, found {self.identity}")
+        datetime.fromisoformat(self.finished)
+        return self
+
+
+def run_folder(out: Path, config: RunConfig) -> Path:
+    """Where the files of a run belong."""
+    mixer = file_name(config.mixer.name)
+    return out / config.track.name / file_name(config.level) / f"{mixer}-{config.identity[:10]}"
+
+
+def save_result(result: Result, folder: Path) -> None:
+    """Write `result.yaml`.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    text = dump_yaml(result.model_dump(mode="json"))
+    write_atomically(folder / RESULT, lambda file: file.write(text.encode()))
+
+
+def load_result(path: Path) -> Result:
+    """Read a `result.yaml`, or the one in a folder.
+
+    Raises:
+        ResultError: it is missing, unreadable, of another version, or contradicts itself.
+    """
+    file = path / RESULT if path.is_dir() else path
+    try:
+        data = load_yaml(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ResultError(
+            f"no result at {file}: expected a result.yaml that `benchbed run` wrote, or its folder"
+        ) from None
+    except (OSError, UnicodeDecodeError, YamlError) as error:
+        raise ResultError(f"{file} is not a readable result: {error}; run it again with --fresh") from None
+    if not isinstance(data, dict) or not isinstance(data.get("schema_version"), int):
+        raise ResultError(f"{file} is not a result: expected a schema_version; run it again with --fresh")
+    if data["schema_version"] > SCHEMA_VERSION:
+        raise ResultError(
+            f"{file} has schema version {data['schema_version']}, this benchbed reads up to {SCHEMA_VERSION}; "
+            "upgrade benchbed"
+        )
+    try:
+        return Result.model_validate(data)
+    except ValidationError as error:
+        raise ResultError(f"{file}: {describe_error(error, Result)}; run it again with --fresh") from None
+
+
+class History:
+    """The curves of a run's scored members.
+
+    Args:
+        steps: `(K,)` evaluation steps.
+        loss: `(M, K, N)` held-out loss of every scored token in nats; NaN after a member has finished.
+        accuracy: `(M, K, N)`, likewise.
+    """
+
+    def __init__(self, steps: np.ndarray, loss: np.ndarray, accuracy: np.ndarray) -> None:
+        self.steps, self.loss, self.accuracy = steps, loss, accuracy
+
+    @classmethod
+    def of(cls, trajectories: Sequence[Trajectory]) -> "History":
+        """Collect what members recorded."""
+        longest = max(trajectories, key=lambda t: len(t.evaluations)).evaluations
+        shape = (len(trajectories), len(longest), len(longest[0].loss))
+        loss, accuracy = np.full(shape, math.nan, np.float32), np.full(shape, math.nan, np.float32)
+        for row, trajectory in enumerate(trajectories):
+            for column, evaluation in enumerate(trajectory.evaluations):
+                loss[row, column], accuracy[row, column] = evaluation.loss, evaluation.accuracy
+        return cls(np.array([e.step for e in longest]), loss, accuracy)
+
+    def arrays(self) -> dict[str, Any]:
+        """By name, as they are stored."""
+        return {"steps": self.steps, "loss": self.loss, "accuracy": self.accuracy}
+
+
+def save_history(history: History, folder: Path) -> None:
+    """Write `history.npz`.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_atomically(folder / HISTORY, lambda file: np.savez_compressed(file, **history.arrays()))
+
+
+def load_history(folder: Path) -> History:
+    """Read the curves that lie beside a result.
+
+    Raises:
+        ResultError: they are missing or broken.
+    """
+    try:
+        with (folder / HISTORY).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return History(stored["steps"], stored["loss"], stored["accuracy"])
+    except Exception as error:  # numpy raises whatever zipfile, zlib and its own parser raise.
+        raise ResultError(
+            f"cannot read the curves {folder / HISTORY}: {error}; run the mixer again with --fresh"
+        ) from None

@@ -1,0 +1,144 @@
+"""From one row a seed to a score: censoring-aware, and nothing by hand that SciPy has.
+
+All runs share one budget, so the Kaplan-Meier curve is the empirical distribution function and the restricted
+mean is `mean(min(steps, budget))`: a run that never solved counts with the whole budget and is not dropped.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, median, stdev
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from benchbed.config.tracks import Strict
+from benchbed.training.trajectory import Trajectory
+
+__all__ = ["MINIMUM_SEEDS", "MemberRow", "Summary", "choose_learning_rate", "member_row", "summarise"]
+
+MINIMUM_SEEDS = 8
+"""Fewer scored seeds are shown and not ranked: three against three cannot give an exact p below 0.10."""
+
+CONFIDENCE = 0.95
+
+
+class MemberRow(Strict):
+    """What one member came to."""
+
+    seed: NonNegativeInt
+    learning_rate: PositiveFloat
+    status: Literal["solved", "unsolved", "diverged"]
+    steps: PositiveInt | None
+    """Steps to solve; None where the budget ended first or the member diverged."""
+    plateau_end: PositiveInt | None
+    """First evaluation at which the scored loss was at most 0.94 of chance."""
+    final_loss: float | None
+    """Held-out loss in nats at the last evaluation; None if it was not finite."""
+    trained_steps: PositiveInt
+    seconds: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _steps_if_solved(self) -> Self:
+        if (self.steps is not None) != (self.status == "solved"):
+            raise ValueError(f"expected steps exactly where a seed solved, found {self.status} and {self.steps}")
+        return self
+
+
+class Summary(Strict):
+    """The score over all seeds; intervals are for 95% confidence."""
+
+    seeds: PositiveInt
+    solved: NonNegativeInt
+    diverged: NonNegativeInt
+    solve_rate: Annotated[float, Field(ge=0, le=1)]
+    solve_rate_interval: list[float]
+    """Wilson."""
+    mean_steps: PositiveFloat
+    """Mean of min(steps, budget)."""
+    mean_steps_interval: list[float] | None
+    """Student's t, kept within the budget; None for one seed, or where no seed solved."""
+    median_steps: PositiveFloat | None
+    """None where half of the seeds or more did not solve."""
+    median_interval: list[float | None] | None
+    """Exact, from order statistics, so 95% or more; an end is None if it was not reached. None below six seeds."""
+    mean_plateau_end: PositiveFloat | None
+    """Mean of min(plateau end, budget); None where no seed left the plateau."""
+    seconds: NonNegativeFloat
+
+
+def member_row(trajectory: Trajectory, chance_loss: float) -> MemberRow:
+    """The row of a member that has finished."""
+    last, status = trajectory.evaluations[-1], trajectory.status
+    assert status != "training"
+    return MemberRow(
+        seed=trajectory.member.seed,
+        learning_rate=trajectory.member.learning_rate,
+        status=status,
+        steps=trajectory.steps_to_solve,
+        plateau_end=trajectory.plateau_end(chance_loss),
+        final_loss=float(f"{last.mean_loss:.6g}") if last.finite else None,
+        trained_steps=last.step,
+        seconds=round(trajectory.seconds, 3),
+    )
+
+
+def choose_learning_rate(rows: Sequence[MemberRow], budget: int) -> float:
+    """The rate with the most solved tuning seeds; ties go to fewer steps, then lower loss, then the smaller rate."""
+
+    def merit(rate: float) -> tuple[float, float, float, float]:
+        mine = [row for row in rows if row.learning_rate == rate]
+        losses = [math.inf if row.final_loss is None else row.final_loss for row in mine]
+        solved = sum(row.status == "solved" for row in mine)
+        return (-solved, _restricted_mean([row.steps for row in mine], budget), fmean(losses), rate)
+
+    return min({row.learning_rate for row in rows}, key=merit)
+
+
+def summarise(rows: Sequence[MemberRow], budget: int) -> Summary:
+    """The score of the scoring rows under one budget."""
+    from scipy.stats import binomtest
+
+    steps = [row.steps for row in rows]
+    solved = sum(s is not None for s in steps)
+    wilson = binomtest(solved, len(rows)).proportion_ci(CONFIDENCE, method="wilson")
+    middle = median(math.inf if s is None else s for s in steps)
+    plateau_ends = [row.plateau_end for row in rows]
+    return Summary(
+        seeds=len(rows),
+        solved=solved,
+        diverged=sum(row.status == "diverged" for row in rows),
+        solve_rate=solved / len(rows),
+        solve_rate_interval=[float(wilson.low), float(wilson.high)],
+        mean_steps=_restricted_mean(steps, budget),
+        mean_steps_interval=_mean_interval(steps, budget) if solved else None,
+        median_steps=float(middle) if math.isfinite(middle) else None,
+        median_interval=_median_interval(steps, budget),
+        mean_plateau_end=_restricted_mean(plateau_ends, budget) if any(plateau_ends) else None,
+        seconds=round(math.fsum(row.seconds for row in rows), 3),
+    )
+
+
+def _restricted_mean(steps: Sequence[int | None], budget: int) -> float:
+    return fmean(budget if s is None else s for s in steps)
+
+
+def _mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | None:
+    """Student's t-interval; a bootstrap covers too seldom at sixteen seeds and fewer."""
+    from scipy.stats import t
+
+    restricted = [float(budget if s is None else s) for s in steps]
+    if len(restricted) < 2:
+        return None
+    half = t.ppf((1 + CONFIDENCE) / 2, len(restricted) - 1) * stdev(restricted) / math.sqrt(len(restricted))
+    mean = fmean(restricted)
+    return [max(0.0, mean - float(half)), min(float(budget), mean + float(half))]
+
+
+def _median_interval(steps: Sequence[int | None], budget: int) -> list[float | None] | None:
+    from scipy.stats import quantile_test
+
+    never = budget + 1
+    interval = quantile_test([never if s is None else s for s in steps], p=0.5).confidence_interval(CONFIDENCE)
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return None
+    return [None if end == never else float(end) for end in (interval.low, interval.high)]

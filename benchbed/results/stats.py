@@ -1,0 +1,211 @@
+"""Is one mixer faster than another? Exact tests on the steps of their seeds, for a pair and across a board.
+
+Every argument called `steps` has one number a seed: min(steps to solve, budget).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from benchbed.results.scoring import CONFIDENCE
+
+__all__ = [
+    "SIGNIFICANT",
+    "Pair",
+    "correlation_interval",
+    "holm",
+    "paired_p",
+    "permutation_p",
+    "rank",
+    "rank_correlation",
+    "ratio_of_means",
+    "seed_agreement",
+]
+
+SIGNIFICANT = 0.05
+"""Pairs with a smaller adjusted p are told apart."""
+
+_SHUFFLES = 10_000
+
+
+class Pair(NamedTuple):
+    """Two entries of a board and the test between them."""
+
+    first: str
+    second: str
+    p: float
+    adjusted: float
+    """By Benjamini and Hochberg, over all pairs of the board."""
+
+
+def permutation_p(first: Sequence[int], second: Sequence[int]) -> float:
+    """Two-sided p of the exact permutation test on the difference of means, for independent seeds.
+
+    All C(m+n, n) ways to share the pooled steps out are counted, by dynamic programming over their sums: sixteen
+    seeds a side have 601 million, which `scipy.stats.permutation_test` could only sample. The seeds of two mixers
+    share their task instances; if those make both fast or slow together, this test errs on the safe side.
+
+    Args:
+        first: steps, at most 32 seeds.
+        second: likewise.
+    """
+    pooled = np.array([*first, *second], dtype=np.int64)
+    unit = np.gcd.reduce(pooled)
+    values, total = pooled // unit, int(pooled.sum() // unit)
+    ways = np.zeros((len(first) + 1, total + 1), dtype=np.int64)  # ways[k, s]: subsets of size k with sum s
+    ways[0, 0] = 1
+    for value in values:
+        ways[1:, value:] += ways[:-1, : total + 1 - value].copy()
+    # In integers, so that ties are ties: n * sum(first) against m * total, m of n values being first.
+    distances = np.abs(len(pooled) * np.arange(total + 1) - len(first) * total)
+    observed = distances[int(sum(first) // unit)]
+    return float(ways[-1, distances >= observed].sum() / ways[-1].sum())
+
+
+def paired_p(first: Sequence[int], second: Sequence[int]) -> float:
+    """Two-sided p of the exact test that swaps the two steps of a seed, for two trainings of the same seeds.
+
+    Args:
+        first: steps of the seeds.
+        second: steps of the same seeds, in the same order.
+    """
+    from scipy.stats import permutation_test
+
+    if len(first) < 2 or list(first) == list(second):
+        return 1.0
+    result = permutation_test(
+        (np.array(first, float), np.array(second, float)),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=2**17,  # exact up to 17 seeds
+    )
+    return float(result.pvalue)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Adjust p values of one family by Holm's step-down method (SciPy has none)."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    adjusted, largest = [1.0] * len(values), 0.0
+    for position, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - position) * values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, int], list[Pair]]:
+    """Rank the entries of a board: one more than the number of entries that are significantly faster.
+
+    So whoever shares rank 1 is beaten by nobody, and no rank depends on the order in which ties are listed. At most
+    one in twenty of the pairs that are told apart is expected to be alike: the false discovery rate is held, because
+    methods that hold the chance of any mistake tell nothing apart among 26 entries of eight seeds.
+
+    Args:
+        board: steps of every entry.
+
+    Returns:
+        The rank of every entry, and all pairs.
+    """
+    from scipy.stats import false_discovery_control
+
+    couples = list(combinations(board, 2))
+    values = [permutation_p(board[a], board[b]) for a, b in couples]
+    adjusted = false_discovery_control(values).tolist() if values else []
+    pairs = [Pair(a, b, p, q) for (a, b), p, q in zip(couples, values, adjusted, strict=True)]
+    ranks = dict.fromkeys(board, 1)
+    for pair in pairs:
+        if pair.adjusted < SIGNIFICANT:
+            slower = max(pair.first, pair.second, key=lambda name: np.mean(board[name]))
+            ranks[slower] += 1
+    return ranks, pairs
+
+
+def seed_agreement(board: Sequence[Sequence[int]]) -> tuple[float, float] | None:
+    """Are the same seeds slow for every mixer? Their mean rank correlation between mixers, and its one-sided p.
+
+    A seed fixes the task instance, the data and the random numbers of the initial weights.
+
+    Args:
+        board: steps of every entry, each in the same order of seeds.
+
+    Returns:
+        The correlation and p; None where fewer than two entries have seeds that differ.
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.array([rankdata(steps) for steps in board if len(set(steps)) > 1])
+    if len(ranks) < 2:
+        return None
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
+    shuffled = np.random.default_rng(0).permuted(np.broadcast_to(ranks, (_SHUFFLES, *ranks.shape)), axis=2)
+    observed, others = (np.square(r.sum(axis=-2)).sum(axis=-1) for r in (ranks, shuffled))
+    # |sum of n unit vectors|^2 = n + n (n - 1) times their mean product.
+    correlation = (observed - len(ranks)) / (len(ranks) * (len(ranks) - 1))
+    return float(correlation), float((np.sum(others >= observed - 1e-9) + 1) / (_SHUFFLES + 1))
+
+
+def ratio_of_means(steps: Sequence[int], baseline: Sequence[int]) -> tuple[float, list[float] | None]:
+    """Ratio of mean steps to a baseline's, with its interval by the delta method on the logarithm (Welch's t).
+
+    Where seeds were stopped by the budget it is the ratio of restricted means, not of the times that nobody saw.
+
+    Returns:
+        The ratio and its 95% interval; None where neither side varies.
+    """
+    from scipy.stats import t
+
+    sides = [np.array(side, float) for side in (steps, baseline)]
+    ratio = float(sides[0].mean() / sides[1].mean())
+    if min(map(len, sides)) < 2:
+        return ratio, None
+    parts = [side.var(ddof=1) / len(side) / side.mean() ** 2 for side in sides]
+    if not sum(parts):
+        return ratio, None
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    return ratio, [ratio * math.exp(-half), ratio * math.exp(half)]
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float], *, shuffles: int = 20_000) -> tuple[float, float]:
+    """Does y rise with x? Spearman's rank correlation and its permutation p, two-sided; 0 and 1 if one is constant.
+
+    Args:
+        x: numbers.
+        y: as many, in the same order.
+        shuffles: of y.
+    """
+    from scipy.stats import rankdata
+
+    x_ranks, y_ranks = (rankdata(values) - (len(values) + 1) / 2 for values in (x, y))
+    spread = float(np.sqrt((x_ranks @ x_ranks) * (y_ranks @ y_ranks)))
+    if spread == 0:
+        return 0.0, 1.0
+    observed = float(x_ranks @ y_ranks)
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(np.broadcast_to(y_ranks, (shuffles, len(y_ranks))), axis=1) @ x_ranks
+    extreme = np.abs(shuffled) >= abs(observed) * (1 - 1e-12)
+    return observed / spread, float((extreme.sum() + 1) / (shuffles + 1))
+
+
+def correlation_interval(correlation: float, count: int) -> list[float] | None:
+    """95% interval of Spearman's rank correlation (Bonett & Wright, 2000, Psychometrika 65).
+
+    Fisher's z with a standard error of sqrt((1 + r^2 / 2) / (n - 3)), which stays honest where ranks are far apart.
+
+    Args:
+        correlation: r.
+        count: n, the number of pairs of numbers.
+
+    Returns:
+        The interval; None for fewer than four pairs, and where the order is one and the same or its reverse.
+    """
+    from scipy.stats import norm
+
+    if count < 4 or abs(correlation) >= 1:
+        return None
+    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt((1 + correlation**2 / 2) / (count - 3))
+    return [math.tanh(math.atanh(correlation) + side) for side in (-half, half)]

@@ -1,0 +1,1 @@
+"""One run as a whole, from its config to its folder. Knows no terminal and no board."""

@@ -1,0 +1,61 @@
+"""What an unfinished run has come to: one file, replaced as a whole."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchbed.storage.files import write_atomically
+
+__all__ = ["CHECKPOINT", "Checkpoint"]
+
+CHECKPOINT = "checkpoint.pt"
+_SECONDS = 10.0
+
+
+class Checkpoint:
+    """The stages of a run, as far as they have come.
+
+    A file that cannot be read, or that another run wrote, counts as none: training begins again.
+
+    Args:
+        path: the file.
+        identity: whose it is.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path = path
+        self.identity = identity
+        self.saved = time.monotonic()
+        self.stages: dict[str, Any] = {}
+        self.seconds = 0.0
+        """Wall time of earlier processes."""
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                stored = torch.load(path, weights_only=True)
+        except Exception:  # rubbish makes the unpickler raise, and warn of, whatever its bytes happen to mean
+            return
+        if isinstance(stored, dict) and stored.get("identity") == identity:
+            self.stages, self.seconds = stored["stages"], stored["seconds"]
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self.saved >= _SECONDS
+
+    def save(self, stage: str, state: dict[str, Any], seconds: float) -> None:
+        """Write the state of a stage, beside those of the stages before it.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self.stages[stage] = state
+        stored = {"identity": self.identity, "stages": self.stages, "seconds": seconds}
+        write_atomically(self.path, lambda file: torch.save(stored, file))
+        self.saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Forget everything."""
+        self.path.unlink(missing_ok=True)
+        self.stages, self.seconds = {}, 0.0

@@ -1,0 +1,59 @@
+"""Mixers at equal size: the width, or an option of the mixer, at which a model has a given number of parameters."""
+
+from collections.abc import Callable
+
+from benchbed.config.run_config import RunConfig
+from benchbed.errors import BenchbedError, OptionError
+from benchbed.training.recipe import make_recipe
+
+__all__ = ["match_parameters", "parameters_of"]
+
+_LARGEST = 1 << 14
+_TRIED = 64
+"""Sizes that are tried between the last power of two below the target and the first above it."""
+
+
+def parameters_of(config: RunConfig) -> int:
+    """Parameters of the whole model that a config describes."""
+    recipe, task = make_recipe(config)
+    return sum(p.numel() for p in recipe.make_model(0, task).parameters())
+
+
+def match_parameters(make_config: Callable[[int], RunConfig], target: int, what: str, step: int = 1) -> RunConfig:
+    """The config whose model comes closest to `target` parameters.
+
+    Args:
+        make_config: the config at a size; sizes that the mixer refuses are passed over.
+        target: parameters of the whole model.
+        what: how messages call the size, e.g. `"the width"`.
+        step: sizes are multiples of it.
+
+    Raises:
+        OptionError: no size comes within a tenth of the target.
+        BenchbedError: the mixer refuses every size.
+    """
+    found: dict[int, int] = {}
+    refusals: list[BenchbedError] = []
+
+    def measure(size: int) -> int:
+        try:
+            found[size] = parameters_of(make_config(size))
+        except BenchbedError as error:
+            refusals.append(error)
+            return 0
+        return found[size]
+
+    high = step
+    while measure(high) < target and high < _LARGEST:
+        high *= 2
+    for size in range(high // 2 // step * step or step, high, max(1, high // 2 // _TRIED // step) * step):
+        measure(size)
+    if not found:
+        raise refusals[-1]
+    best = min(found, key=lambda size: (abs(found[size] - target), size))
+    if abs(found[best] - target) > target / 10:
+        raise OptionError(
+            f"--match-parameters: no value of {what} comes within a tenth of {target:,}; "
+            f"the closest is {found[best]:,} parameters, at {best}"
+        )
+    return make_config(best)

@@ -1,0 +1,1 @@
+"""The engine: members in, trajectories out. Knows no file, score or board."""

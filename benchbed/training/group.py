@@ -1,0 +1,129 @@
+"""Members that take every step together: each is one row of a matrix of weights.
+
+Shapes: `E` members, `P` weights of one member, `B` batch, `T` tokens, `N` scored tokens.
+
+The weights of all members are one `(E, P)` leaf. `vmap` runs over the forward only, the losses are summed, and
+ordinary autograd runs outside (`vmap` around `grad` breaks fused attention: its backward has no derivative). Rows
+never meet, so a row that becomes NaN disturbs no other.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchbed.training.forward import Forward, cross_entropy, fixed_tensors, flatten
+from benchbed.training.optimiser import RowAdamW
+from benchbed.training.recipe import Recipe
+from benchbed.training.trajectory import Evaluation, Member
+
+__all__ = ["Group"]
+
+
+class Group:
+    """Trains and evaluates a batch of members.
+
+    Args:
+        recipe: what they have in common.
+        members: their seeds and learning rates, one row each.
+        device: where to compute.
+        vectorise: compute the members' forwards as one, with `vmap`; without it the group must have one member.
+        losses: `Forward.token_losses`, compiled, to train with; by default it is this group's own, not compiled.
+        step: steps that these members have trained before (for `restore`).
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        members: list[Member],
+        device: torch.device,
+        *,
+        vectorise: bool,
+        losses: Callable[..., Tensor] | None = None,
+        step: int = 0,
+    ) -> None:
+        assert vectorise or len(members) == 1
+        self.members, self.step = members, step
+        self._recipe, self._device = recipe, device
+        self._tasks = [recipe.make_task(member.seed, member.cell) for member in members]
+        pairs = list(zip(members, self._tasks, strict=True))
+        models = [recipe.make_model(member.seed, task) for member, task in pairs]
+        self._shared, self._own = fixed_tensors(models, device)
+        self._optimiser = RowAdamW(
+            torch.stack([flatten(model) for model in models]).to(device),
+            torch.tensor([[member.learning_rate] for member in members], device=device),
+            recipe.optimiser,
+        )
+        self._held_out = torch.stack([recipe.held_out_data(m.seed, task) for m, task in pairs]).to(device)
+        self._scored = self._tasks[0].scored.nonzero().flatten().to(device)
+        self._forward = Forward(models[0].to(device), vectorise=vectorise)
+        self._losses = losses or self._forward.token_losses
+
+    def advance(self) -> list[Evaluation]:
+        """Train to the next evaluation and evaluate, one answer a member."""
+        finite = self._train_interval()
+        return self._evaluate(finite)
+
+    def keep(self, rows: list[int]) -> None:
+        """Retire every member but these; the others go on as they would have."""
+        index = torch.tensor(rows, dtype=torch.long, device=self._device)
+        self.members = [self.members[i] for i in rows]
+        self._tasks = [self._tasks[i] for i in rows]
+        self._held_out = self._held_out[index]
+        self._own = {name: tensor[index] for name, tensor in self._own.items()}
+        self._optimiser.keep(index)
+
+    @property
+    def weights(self) -> Tensor:
+        """What each member has learned, `(E, P)`, without the optimiser's moments; the next step changes it."""
+        return self._optimiser.weights.detach()
+
+    def snapshot(self) -> list[dict[str, Tensor]]:
+        """A copy of what each member has learned, on the group's device."""
+        state = self._optimiser.state()
+        return [{name: tensor[i].clone() for name, tensor in state.items()} for i in range(len(self.members))]
+
+    def restore(self, rows: list[dict[str, Tensor]]) -> None:
+        """Put back what `snapshot` took."""
+        for name, tensor in self._optimiser.state().items():
+            tensor.copy_(torch.stack([row[name] for row in rows]))
+
+    def gradients(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of every scored token `(E, N)` for `tokens: (E, B, T)`, and the weights' gradients `(E, P)`."""
+        weights, targets = self._optimiser.weights, tokens[:, :, self._scored]
+        losses = self._losses(weights, self._shared, self._own, tokens, targets)
+        (gradient,) = torch.autograd.grad(losses.mean(dim=1).sum(), weights)
+        return losses.detach(), gradient
+
+    def _train_interval(self) -> Tensor:
+        """Take the steps up to the next evaluation; the answer `(E,)` says whose losses were all finite."""
+        recipe = self._recipe
+        self._forward.template.train()
+        interval = self.step // recipe.budget.evaluate_every
+        pairs = zip(self.members, self._tasks, strict=True)
+        drawn = [recipe.training_data(member.seed, task, interval) for member, task in pairs]
+        batches = torch.stack(drawn, dim=1).to(self._device)  # (steps, E, B, T)
+        finite = torch.ones(len(self.members), dtype=torch.bool, device=self._device)
+        for tokens in batches:
+            losses, gradient = self.gradients(tokens)
+            self.step += 1
+            self._optimiser.step(gradient, self.step)
+            finite &= losses.isfinite().all(dim=1)
+        return finite
+
+    @torch.no_grad()
+    def _evaluate(self, finite: Tensor) -> list[Evaluation]:
+        self._forward.template.eval()
+        count = self._held_out.shape[1]
+        losses = right = torch.zeros(len(self.members), len(self._scored), device=self._device)
+        # Pieces of about a training batch stay in the cache of a CPU.
+        for tokens in self._held_out.split(self._recipe.batch_size(self._tasks[0]), dim=1):
+            targets = tokens[:, :, self._scored]
+            logits = self._forward.logits(self._optimiser.weights, self._shared, self._own, tokens)
+            losses = losses + cross_entropy(logits, targets).sum(dim=1)
+            right = right + (logits.argmax(dim=-1) == targets).sum(dim=1)
+        losses, accuracy = (losses / count).cpu(), (right / count).cpu()
+        finite = finite.cpu() & losses.isfinite().all(dim=1)
+        solved = [bool(task.solved(row)) for task, row in zip(self._tasks, accuracy, strict=True)]
+        rows = zip(losses.tolist(), accuracy.tolist(), solved, finite.tolist(), strict=True)
+        return [Evaluation(self.step, loss, share, met and ok, ok) for loss, share, met, ok in rows]
