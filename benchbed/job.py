@@ -7,15 +7,18 @@ from typing import Literal
 
 from rich.console import Console
 
-from benchbed.config.run_config import RunConfig, plan
+from benchbed.config.request import plan
+from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Track, load_track, track_names
 from benchbed.errors import OptionError
 from benchbed.plugins.options import parse_assignments
-from benchbed.reporting.tables import Reporter, result_table, say
+from benchbed.reporting.live import Reporter, say
+from benchbed.reporting.tables import result_table
 from benchbed.results.result import Result, run_folder
-from benchbed.runs.environment import find_device
-from benchbed.runs.execute import EngineRequest, execute
+from benchbed.runs.execute import execute
 from benchbed.runs.matching import match_parameters
+from benchbed.training.devices import find_device
+from benchbed.training.engine import EngineRequest
 from benchbed.training.recipe import make_recipe
 
 __all__ = ["Job", "run_job"]

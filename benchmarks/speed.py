@@ -17,11 +17,12 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
-from benchbed.config.run_config import plan
+from benchbed.config.request import plan
 from benchbed.config.tracks import load_track
 from benchbed.runs.costs import measure_costs
-from benchbed.runs.environment import find_device
-from benchbed.training.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
+from benchbed.training.devices import find_device
+from benchbed.training.engine import Engine, EngineSettings, why_not_vmap
+from benchbed.training.ensemble import Ensemble
 from benchbed.training.recipe import Recipe, make_recipe
 from benchbed.training.trajectory import Member
 

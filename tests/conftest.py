@@ -11,7 +11,8 @@ import torch
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
 from benchbed.cli.app import main
-from benchbed.config.run_config import RunConfig, plan
+from benchbed.config.request import plan
+from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Track, load_track
 from benchbed.results.result import save_result
 
@@ -94,7 +95,8 @@ def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from benchbed.boards.entries.submission import submit
-    from benchbed.runs.execute import EngineRequest, execute
+    from benchbed.runs.execute import execute
+    from benchbed.training.engine import EngineRequest
 
     root = tmp_path_factory.mktemp("published")
     boards = root / "repository" / "leaderboards"

@@ -10,7 +10,8 @@ from torch import nn
 
 from benchbed.checks.mixer import CHECKS, Subject, conformance
 from benchbed.config.run_config import RunConfig
-from benchbed.runs.execute import EngineRequest, execute
+from benchbed.runs.execute import execute
+from benchbed.training.engine import EngineRequest
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "adapters.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)

@@ -461,7 +461,7 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
 
 def make_recipe_of(job):
     """As far as a run can fail for its user, without training for minutes."""
-    from benchbed.config.run_config import plan
+    from benchbed.config.request import plan
     from benchbed.config.tracks import load_track
     from benchbed.training.recipe import make_recipe
 

@@ -8,15 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchbed.results.stats import (
-    correlation_interval,
-    holm,
-    paired_p,
-    permutation_p,
-    rank,
-    ratio_of_means,
-    seed_agreement,
-)
+from benchbed.boards.ranking import rank
+from benchbed.results.stats import correlation_interval, holm, paired_p, permutation_p, ratio_of_means, seed_agreement
 
 grid = st.integers(1, 20).map(lambda k: 25 * k)
 SIDES = (("fast", 100), ("slow", 1000))

@@ -8,7 +8,8 @@ from strangers import install
 
 from benchbed.checks.mixer import Subject, conformance
 from benchbed.plugins.registry import find
-from benchbed.training.ensemble import EngineSettings, Ensemble
+from benchbed.training.engine import EngineSettings
+from benchbed.training.ensemble import Ensemble
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member
 

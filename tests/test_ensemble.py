@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchbed.plugins.registry import plugins
-from benchbed.training.ensemble import Engine, EngineSettings, Ensemble, why_not_vmap
+from benchbed.training.engine import Engine, EngineSettings, why_not_vmap
+from benchbed.training.ensemble import Ensemble
 from benchbed.training.group import Group
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member

@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from benchbed.reporting.tables import Reporter, comparison_table
+from benchbed.reporting.live import Reporter
+from benchbed.reporting.tables import comparison_table
 from benchbed.runs.progress import Progress
 from benchbed.training.trajectory import Evaluation, Member, Trajectory
 
@@ -57,7 +58,8 @@ def test_elsewhere_a_line_now_and_then(progress):
 def test_a_ratio_with_censored_seeds_is_a_bound(configure, tmp_path):
     import torch
 
-    from benchbed.runs.execute import EngineRequest, execute
+    from benchbed.runs.execute import execute
+    from benchbed.training.engine import EngineRequest
 
     request = EngineRequest("loop", torch.device("cpu"))
     solved = execute(configure(), tmp_path / "a", request, lambda _: None).result

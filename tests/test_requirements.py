@@ -7,7 +7,7 @@ import pytest
 from strangers import install
 
 from benchbed.boards.suite import missing_cells
-from benchbed.config.run_config import plan
+from benchbed.config.request import plan
 from benchbed.config.tracks import load_track
 from benchbed.errors import DeviceError, PluginError
 from benchbed.plugins import registry

@@ -7,11 +7,13 @@ import torch
 import yaml
 from strangers import TINY_TRACK
 
-from benchbed.config.run_config import plan
+from benchbed.config.request import plan
 from benchbed.config.tracks import load_track
 from benchbed.errors import ResultError
-from benchbed.results.result import HISTORY, RESULT, load_history, load_result
-from benchbed.runs.execute import EngineRequest, execute
+from benchbed.results.history import HISTORY, load_history
+from benchbed.results.result import RESULT, load_result
+from benchbed.runs.execute import execute
+from benchbed.training.engine import EngineRequest
 
 
 @pytest.fixture(scope="module")

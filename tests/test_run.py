@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from benchbed.errors import BusyError, OptionError, PluginError, ResultError
-from benchbed.results.result import RESULT, load_history, load_result, run_folder
+from benchbed.results.history import load_history
+from benchbed.results.result import RESULT, load_result, run_folder
 from benchbed.runs.checkpoint import CHECKPOINT
-from benchbed.runs.execute import EngineRequest, execute, execute_together, shape_of
+from benchbed.runs.execute import execute, execute_together, shape_of
 from benchbed.storage.files import exclusive
+from benchbed.training.engine import EngineRequest
 from benchbed.training.recipe import make_recipe
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))

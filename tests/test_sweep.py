@@ -17,7 +17,7 @@ from benchbed.lab.sweep.cells import Sweep, batches, plan_cells, train
 from benchbed.lab.sweep.grid import Axis, combine, parse_axes
 from benchbed.lab.sweep.job import run_sweep_job
 from benchbed.results.result import load_result
-from benchbed.runs.execute import EngineRequest
+from benchbed.training.engine import EngineRequest
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from strangers import install
 
-from benchbed.checks.task import TASK_CHECKS, TaskSubject, check_task, conformance_tests, task_conformance
+from benchbed.checks.task import TASK_CHECKS, TaskSubject, conformance_tests, task_conformance
 from benchbed.errors import PluginError
 from benchbed.plugins.registry import find, plugins
+from benchbed.training.validation import check_task
 
 TASKS = [p.name for p in plugins("task") if p.distribution == "benchbed"]
 

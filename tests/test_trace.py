@@ -8,7 +8,7 @@ import torch
 import yaml
 from torch import nn
 
-from benchbed.config.run_config import plan
+from benchbed.config.request import plan
 from benchbed.config.tracks import load_track
 from benchbed.errors import OptionError, ResultError
 from benchbed.lab.trace.jumps import Jump, events, find_jumps
@@ -16,7 +16,7 @@ from benchbed.lab.trace.maps import agreement, influence, mixing, other_parents,
 from benchbed.lab.trace.members import trace
 from benchbed.lab.trace.patching import patch
 from benchbed.plugins.registry import find
-from benchbed.runs.execute import EngineRequest
+from benchbed.training.engine import EngineRequest
 from benchbed.training.recipe import Recipe, make_recipe
 
 REQUEST = EngineRequest("auto", torch.device("cpu"))

@@ -2,9 +2,10 @@ import pytest
 import yaml
 from strangers import TINY_TRACK
 
-from benchbed.config.tracks import fingerprint, load_track, track_names
+from benchbed.config.tracks import load_track, track_names
 from benchbed.errors import TrackError, UnknownNameError
 from benchbed.plugins.registry import find
+from benchbed.storage.schema import fingerprint
 
 
 def test_published_tracks_are_valid_and_their_levels_resolve():

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from benchbed.errors import EntryError
-from benchbed.reporting.wording import file_name
+from benchbed.storage.files import file_name
 
 __all__ = ["STANDINGS", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
 

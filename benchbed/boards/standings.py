@@ -7,11 +7,12 @@ from typing import Any
 
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import STANDINGS, entry_files, stamp
+from benchbed.boards.ranking import rank
+from benchbed.config.protocol import MINIMUM_SEEDS
 from benchbed.config.tracks import load_track
 from benchbed.reporting.wording import bound
 from benchbed.results.result import Result
-from benchbed.results.scoring import MINIMUM_SEEDS
-from benchbed.results.stats import rank, ratio_of_means
+from benchbed.results.stats import ratio_of_means
 from benchbed.storage.files import write_atomically
 
 __all__ = ["compute_standings", "training_costs", "write_standings"]

@@ -11,7 +11,7 @@ from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.job import Job, run_job
 from benchbed.plugins.registry import Plugin, find, plugins
-from benchbed.reporting.wording import file_name
+from benchbed.storage.files import file_name
 
 __all__ = ["Cell", "missing_cells", "run_cells"]
 

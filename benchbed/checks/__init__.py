@@ -8,6 +8,7 @@
     test_my_mixer = conformance_tests(MyMixer)
 """
 
-from benchbed.checks.mixer import CHECKS, LEAK_CHECKS, Subject, check_output, conformance, conformance_tests
+from benchbed.checks.mixer import CHECKS, LEAK_CHECKS, Subject, conformance, conformance_tests
+from benchbed.training.validation import check_output
 
 __all__ = ["CHECKS", "LEAK_CHECKS", "Subject", "check_output", "conformance", "conformance_tests"]

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from benchbed.checks.findings import Note
-from benchbed.contracts import Task, TaskWithOwnParents
+from benchbed.contracts import Task
 from benchbed.training.seeding import generator
+from benchbed.training.validation import parents_in
 
-__all__ = ["Counted", "Oracle", "find_oracle", "parents_in", "uncountable"]
+__all__ = ["Counted", "Oracle", "find_oracle", "uncountable"]
 
 _CONTEXTS = 2**16
 """Most combinations of tokens that are counted in one table."""
@@ -62,13 +63,6 @@ class Counted:
         counts = torch.bincount(keys * self.vocabulary + self.samples[0][:, token], minlength=cells)
         likeliest = counts.view(-1, self.vocabulary).argmax(1)
         return float((likeliest[tried] == self.samples[1][:, token]).float().mean())
-
-
-def parents_in(task: Task, tokens: Tensor) -> Tensor | None:
-    """The parents in each sequence, `(1 or B, T, T)`, or None if the task declares none."""
-    if task.parents is not None:
-        return task.parents[None]
-    return task.parents_of(tokens) if isinstance(task, TaskWithOwnParents) else None
 
 
 def find_oracle(task: Task) -> Oracle | None:

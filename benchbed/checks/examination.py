@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchbed.checks.findings import Finding
 from benchbed.checks.mixer import Subject, conformance
 from benchbed.checks.task import TaskSubject, task_conformance
-from benchbed.config.run_config import choose_level
+from benchbed.config.request import choose_level
 from benchbed.config.tracks import Track, load_track, track_names
 from benchbed.plugins.options import parse_assignments
 from benchbed.plugins.registry import find

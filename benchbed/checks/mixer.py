@@ -26,12 +26,12 @@ from torch.func import functional_call, vmap
 from benchbed.checks.causality import batch_leak, future_leak, randomise, situations
 from benchbed.checks.findings import Check, Finding, Note, as_tests, run_checks
 from benchbed.contracts import BiasableMixer, MixerWithWeights, PatchableMixer, takes_bias
-from benchbed.errors import PluginError
 from benchbed.plugins.options import options_model
 from benchbed.plugins.registry import POSITIONAL
 from benchbed.training.seeding import seeded_globally
+from benchbed.training.validation import check_output
 
-__all__ = ["CHECKS", "LEAK_CHECKS", "Subject", "check_output", "conformance", "conformance_tests"]
+__all__ = ["CHECKS", "LEAK_CHECKS", "Subject", "conformance", "conformance_tests"]
 
 
 @dataclass(frozen=True)
@@ -58,27 +58,6 @@ class Subject:
         """Normal numbers `(batch, length, dim)`."""
         generator = torch.Generator().manual_seed(1)
         return scale * torch.randn(batch, self.length, self.dim, generator=generator, dtype=dtype)
-
-
-def check_output(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> None:
-    """Call a mixer once.
-
-    Raises:
-        PluginError: it is no module, or its output has another shape or type than its input.
-    """
-    with seeded_globally(0, "weights"):
-        mixer = make_mixer()
-    if not isinstance(mixer, nn.Module):
-        raise PluginError(f"expected a torch.nn.Module, found {type(mixer).__name__}")
-    x = torch.zeros(2, length, dim)
-    with torch.no_grad():
-        y = mixer(x)
-    if not isinstance(y, Tensor) or y.shape != x.shape or y.dtype != x.dtype:
-        found = f"{tuple(y.shape)} {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
-        raise PluginError(
-            f"mixer {type(mixer).__name__}: expected an output of shape {tuple(x.shape)} and type {x.dtype} "
-            f"(as its input), found {found}; mend its forward"
-        )
 
 
 def _shapes(subject: Subject) -> str | None:

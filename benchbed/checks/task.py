@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchbed.checks.counting import Counted, Oracle, find_oracle, parents_in, uncountable
+from benchbed.checks.counting import Counted, Oracle, find_oracle, uncountable
 from benchbed.checks.findings import Check, Finding, as_tests, run_checks
 from benchbed.contracts import Task
 from benchbed.errors import PluginError
 from benchbed.training.seeding import generator
+from benchbed.training.validation import check_task, parents_in
 
-__all__ = ["TASK_CHECKS", "TaskSubject", "check_task", "conformance_tests", "task_conformance"]
+__all__ = ["TASK_CHECKS", "TaskSubject", "conformance_tests", "task_conformance"]
 
-_SAMPLES = 16
 _INSTANCES = 8
 """Instances that the statistical checks look at."""
 _ORACLE_SAMPLES = 64
@@ -45,43 +45,6 @@ class TaskSubject:
     def instances(self) -> list[Task]:
         """Those of the first seeds."""
         return [self.build(seed) for seed in range(_INSTANCES)]
-
-
-def check_task(task: Task) -> None:
-    """Look at an instance, and at a few sequences of it.
-
-    Raises:
-        PluginError: it breaks the contract of `benchbed.contracts.Task`.
-    """
-    length, vocabulary = task.length, task.vocabulary
-    _expect(length >= 2 and vocabulary >= 2, "length and vocabulary of at least 2", (length, vocabulary))
-    scored = task.scored
-    _expect(_form(scored) == f"({length},) torch.bool on cpu", f"scored as bool ({length},) on cpu", _form(scored))
-    _expect(bool(scored.any()) and not scored[0], "some scored tokens, token 0 not among them", scored.tolist())
-    _expect(task.chance_loss > 0, "a chance_loss above 0", task.chance_loss)
-    tokens = task.sample(_SAMPLES, torch.Generator().manual_seed(0))
-    wanted = f"{(_SAMPLES, length)} torch.int64 on cpu"
-    _expect(_form(tokens) == wanted, f"sample({_SAMPLES}, generator) to give {wanted}", _form(tokens))
-    inside = bool(((tokens >= 0) & (tokens < vocabulary)).all())
-    _expect(inside, f"tokens 0..{vocabulary - 1}", f"{int(tokens.min())}..{int(tokens.max())}")
-    parents = parents_in(task, tokens)
-    if parents is not None:
-        shape = (1 if task.parents is not None else _SAMPLES, length, length)
-        wanted = f"{shape} torch.bool on cpu"
-        _expect(_form(parents) == wanted, f"parents as bool {shape[-2:]} on cpu, a sequence", _form(parents))
-        _expect(not parents.triu().any(), "parents before their token", "some at it or after it")
-        _expect(bool(parents[:, scored].any(-1).all()), "a parent for every scored token", "some without")
-    verdict = task.solved(torch.ones(2, int(scored.sum())))
-    _expect(verdict.tolist() == [True, True], "solved() to hold where every accuracy is 1", verdict.tolist())
-
-
-def _form(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} {tensor.dtype} on {tensor.device.type}"
-
-
-def _expect(holds: bool, expected: str, found: object) -> None:
-    if not holds:
-        raise PluginError(f"a task breaks its contract: expected {expected}, found {found}")
 
 
 def _contract(subject: TaskSubject) -> str | None:

@@ -122,8 +122,8 @@ def verify(
     """Train an entry again: identical, statistically consistent, or inconsistent (exit code 1)."""
     from benchbed.boards.entries import verification
     from benchbed.boards.entries.entry import load_entry
-    from benchbed.reporting.tables import Reporter
-    from benchbed.runs.environment import find_device
+    from benchbed.reporting.live import Reporter
+    from benchbed.training.devices import find_device
 
     path = find_entry(boards_folder(boards), entry, track, level)
     loaded, found = load_entry(path), find_device(device)
@@ -219,7 +219,8 @@ def compare(
 ) -> None:
     """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
     from benchbed.boards.comparison import load_pair
-    from benchbed.boards.views.tables import pair_table, verdict
+    from benchbed.boards.views.sentences import verdict
+    from benchbed.boards.views.tables import pair_table
 
     pair = load_pair(boards_folder(boards), (first, second), track, level)
     if as_json:

@@ -102,11 +102,11 @@ def trace(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
 ) -> None:
     """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
-    from benchbed.config.run_config import plan
+    from benchbed.config.request import plan
     from benchbed.config.tracks import load_track, track_names
     from benchbed.lab.trace.job import run_trace_job
     from benchbed.plugins.options import parse_assignments
-    from benchbed.runs.environment import find_device
+    from benchbed.training.devices import find_device
 
     found = find_device(device)
     configs = [
@@ -137,7 +137,7 @@ def patch(
 ) -> None:
     """Put the attention patterns of one checkpoint into another: the share of the loss gap that they carry."""
     from benchbed.lab.trace.patching import patch as exchange
-    from benchbed.reporting.tables import patch_tables
+    from benchbed.lab.trace.tables import patch_tables
 
     found = exchange(early, late)
     if as_json:

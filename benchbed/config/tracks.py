@@ -1,15 +1,11 @@
 """Tracks: everything that is fixed when mixers are compared, one versioned YAML file each."""
 
-import hashlib
-import json
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -18,8 +14,8 @@ from pydantic import (
 )
 
 from benchbed.errors import TrackError, UnknownNameError
-from benchbed.plugins.options import describe_error
 from benchbed.storage.files import YamlError, load_yaml
+from benchbed.storage.schema import Strict, describe_error, fingerprint
 
 __all__ = [
     "Backbone",
@@ -27,21 +23,14 @@ __all__ = [
     "Level",
     "Optimiser",
     "Seeds",
-    "Strict",
     "TaskLevels",
     "Track",
-    "fingerprint",
+    "list_tracks",
     "load_track",
     "track_names",
 ]
 
 SCHEMA_VERSION = 1
-
-
-class Strict(BaseModel):
-    """Frozen; unknown keys, lax types and non-finite numbers are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class Backbone(Strict):
@@ -159,12 +148,6 @@ class Track(Strict):
         return name, levels.levels[name]
 
 
-def fingerprint(data: Any) -> str:
-    """SHA-256 of plain data, whatever the order of its keys."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def track_names() -> list[str]:
     """The published tracks."""
     folder = files("benchbed.leaderboards")
@@ -189,3 +172,22 @@ def load_track(name: str) -> Track:
         raise TrackError(f"cannot read the track {file}: {error}") from None
     except ValidationError as error:
         raise TrackError(f"track {file}: {describe_error(error, Track)}") from None
+
+
+def list_tracks() -> list[dict[str, Any]]:
+    """One row a track."""
+    from benchbed.config.tracks import load_track, track_names
+
+    rows = []
+    for track in map(load_track, track_names()):
+        rows.append(
+            {
+                "name": track.name,
+                "version": track.version,
+                "levels": track.level_names,
+                "steps": track.budget.steps,
+                "seeds": track.seeds.scoring,
+                "description": track.description,
+            }
+        )
+    return rows

@@ -5,7 +5,7 @@ from typing import Any, get_args
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Kind, Plugin, plugins
 
-__all__ = ["list_installed", "list_plugins", "list_tracks"]
+__all__ = ["list_installed", "list_plugins"]
 
 
 def list_plugins(kind: Kind) -> list[dict[str, Any]]:
@@ -56,22 +56,3 @@ def _loading(plugin: Plugin) -> str:
     except BenchbedError as error:
         return f"broken: {error}"
     return "loads"
-
-
-def list_tracks() -> list[dict[str, Any]]:
-    """One row a track."""
-    from benchbed.config.tracks import load_track, track_names
-
-    rows = []
-    for track in map(load_track, track_names()):
-        rows.append(
-            {
-                "name": track.name,
-                "version": track.version,
-                "levels": track.level_names,
-                "steps": track.budget.steps,
-                "seeds": track.seeds.scoring,
-                "description": track.description,
-            }
-        )
-    return rows

@@ -6,9 +6,10 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, ValidationError, create_model
 
-from benchbed.errors import OptionError, PluginError, did_you_mean
+from benchbed.errors import OptionError, PluginError
+from benchbed.storage.schema import describe_error
 
-__all__ = ["describe_error", "options_model", "parse_assignments", "resolve_options"]
+__all__ = ["options_model", "parse_assignments", "resolve_options"]
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=())
 
@@ -85,21 +86,3 @@ def parse_assignments(pairs: list[str], flag: str) -> dict[str, str]:
             raise OptionError(f"{flag}: '{key}' was given twice; give it once")
         given[key] = value
     return given
-
-
-def describe_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for the first thing that is wrong, and how many more there are."""
-    first, *others = error.errors(include_url=False)
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = list(model.model_fields) if len(first["loc"]) == 1 else []
-        names = f"; known: {', '.join(known) or 'none'}" if len(first["loc"]) == 1 else ""
-        message = f"unknown option '{place}'{did_you_mean(place, known)}{names}"
-    elif first["type"] == "missing":
-        message = f"'{place}' is missing"
-    else:
-        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        message = f"option '{place}': expected {expected}, found {first['input']!r}"
-        if not place:
-            message = first["msg"].removeprefix("Value error, ")
-    return message + (f" (and {len(others)} more)" if others else "")

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchbed.errors import OptionError, ResultError
-from benchbed.results.result import History, Result
+from benchbed.results.history import History
+from benchbed.results.result import Result
 from benchbed.storage.files import write_atomically
 
 __all__ = ["plot_results"]

@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["STANDINGS", "bound", "file_name", "number", "options_line", "with_interval"]
-
-STANDINGS = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed", "withdrawn": "withdrawn"}
-"""Who has checked an entry."""
+__all__ = ["bound", "clock", "number", "options_line", "with_interval"]
 
 
 def number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
@@ -35,6 +32,8 @@ def bound(mine: tuple[int, int], other: tuple[int, int]) -> str:
     return {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get(censored, "")
 
 
-def file_name(label: str) -> str:
-    """A label as a file's or folder's name: a plug-in's holds a colon, which not every file system takes."""
-    return label.replace(":", ".")
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

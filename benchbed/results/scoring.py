@@ -11,15 +11,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from benchbed.config.tracks import Strict
+from benchbed.config.protocol import CONFIDENCE
+from benchbed.storage.schema import Strict
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["MINIMUM_SEEDS", "MemberRow", "Summary", "choose_learning_rate", "member_row", "summarise"]
-
-MINIMUM_SEEDS = 8
-"""Fewer scored seeds are shown and not ranked: three against three cannot give an exact p below 0.10."""
-
-CONFIDENCE = 0.95
+__all__ = ["MemberRow", "Summary", "choose_learning_rate", "member_row", "summarise"]
 
 
 class MemberRow(Strict):

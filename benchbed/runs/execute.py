@@ -10,45 +10,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from benchbed.checks.mixer import LEAK_CHECKS, Subject, conformance
 from benchbed.config.run_config import RunConfig
-from benchbed.config.tracks import fingerprint
 from benchbed.contracts import Task
 from benchbed.errors import DeviceError, blame
-from benchbed.results.result import RESULT, History, Result, load_result, save_history, save_result
+from benchbed.results.history import History, save_history
+from benchbed.results.result import RESULT, Result, load_result, save_result
 from benchbed.results.scoring import MemberRow, choose_learning_rate, member_row, summarise
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.runs.costs import measure_costs
 from benchbed.runs.environment import describe_environment
 from benchbed.runs.progress import Progress, Stage, progress_of
 from benchbed.storage.files import exclusive
-from benchbed.training.ensemble import EngineSettings, Ensemble, Record, why_not_vmap
+from benchbed.storage.schema import fingerprint
+from benchbed.training.engine import EngineRequest, choose_engine
+from benchbed.training.ensemble import Ensemble, Record
 from benchbed.training.recipe import Recipe, join_recipes, make_recipe
 from benchbed.training.trajectory import Member, Trajectory
 
-__all__ = [
-    "EngineRequest",
-    "Outcome",
-    "choose_engine",
-    "execute",
-    "execute_together",
-    "shape_of",
-]
-
-
-@dataclass(frozen=True)
-class EngineRequest:
-    """How the user wants it computed."""
-
-    engine: Literal["auto", "vmap", "loop"]
-    device: torch.device
-    compiled: bool = False
-    cores: int | None = None
-    """Cores to use on a CPU; by default all."""
+__all__ = ["Outcome", "execute", "execute_together", "shape_of"]
 
 
 Observer = Callable[[Progress], None]
@@ -264,17 +247,3 @@ class _Batch:
         trained = sum(cell.trained_now for cell in self.cells)
         share = cell.trained_now / trained if trained else 1 / len(self.cells)
         return cell.checkpoint.seconds + share * (time.perf_counter() - self.started)
-
-
-def choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSettings, str | None]:
-    """The engine, and why it is not the one that was asked for.
-
-    `auto` is a rule and no race: a choice by stopwatch would let the noise of a timing decide how a published
-    number was rounded. On CPUs `loop` was faster in every measurement (docs/speed.md), on GPUs launches cost most.
-    """
-    wanted = request.engine
-    if wanted == "auto":
-        wanted = "vmap" if request.device.type == "cuda" else "loop"
-    note = why_not_vmap(recipe, request.device) if wanted == "vmap" else None
-    settings = EngineSettings("loop" if note else wanted, request.device, request.compiled, request.cores)
-    return settings, f"vmap cannot train this mixer: {note}" if note else None

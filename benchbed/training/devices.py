@@ -1,11 +1,16 @@
-"""How many threads a kernel uses."""
+"""Devices, cores, and how many threads a kernel uses."""
 
+import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
-__all__ = ["single_threaded"]
+from benchbed.errors import DeviceError
+
+__all__ = ["cpu_count", "device_name", "find_device", "single_threaded"]
 
 
 @contextmanager
@@ -21,3 +26,45 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of this name; `auto` takes CUDA where it is present.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise DeviceError(
+            f"--device {name}: expected a device that this machine has, found none ({str(error).splitlines()[0]}); "
+            "leave --device away, or give cpu"
+        ) from None
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The model of a device, as results name it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({_cpu_model()}, {cpu_count()} cores)"
+
+
+def _cpu_model() -> str:
+    """Linux says it in a file; elsewhere the platform module knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def cpu_count() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -7,46 +7,28 @@ Engines:
 - `vmap`: all members are one group and every kernel computes all of them; what a GPU wants.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchbed.training.devices import single_threaded
+from benchbed.training.engine import EngineSettings
 from benchbed.training.forward import Forward
 from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.trajectory import Evaluation, Member, Trajectory
 
-__all__ = ["Engine", "EngineSettings", "Ensemble", "Record", "cpu_count", "why_not_vmap"]
+__all__ = ["Ensemble", "Record"]
 
-Engine = Literal["loop", "vmap"]
 
 Record = Callable[[Member, Evaluation, Tensor], None]
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How to compute; none of it is part of what is computed."""
-
-    engine: Engine
-    device: torch.device
-    compiled: bool = False
-    cores: int | None = None
-    """Cores to use for the loop engine on a CPU; by default all."""
-
-    @property
-    def workers(self) -> int:
-        """Groups that train at the same time."""
-        return (self.cores or cpu_count()) if self.engine == "loop" and self.device.type == "cpu" else 1
 
 
 class Ensemble:
@@ -157,25 +139,6 @@ class Ensemble:
         if len(staying) < len(group.members):
             group.keep(staying)
         self._snapshots.update(zip(group.members, group.snapshot(), strict=True))
-
-
-def cpu_count() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
-    """What `vmap` says of this mixer, or None if it can train two members of it together."""
-    members = [Member(0, 1e-3), Member(1, 1e-3)]
-    try:
-        group = Group(recipe, members, device, vectorise=True)
-        task = recipe.make_task(0)
-        tokens = torch.stack([task.sample(2, torch.Generator().manual_seed(0))] * 2)
-        group.gradients(tokens.to(device))
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    return None
 
 
 def _timed_advance(group: Group) -> tuple[list[Evaluation], float]:

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchbed.checks.mixer import check_output
-from benchbed.checks.task import check_task
 from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Backbone as BackboneSizes
 from benchbed.config.tracks import Budget, Optimiser
@@ -17,6 +15,7 @@ from benchbed.errors import OptionError, PluginError, blame
 from benchbed.plugins.registry import find
 from benchbed.training.backbone import Backbone
 from benchbed.training.seeding import generator, seeded_globally
+from benchbed.training.validation import check_output, check_task
 
 __all__ = ["Recipe", "join_recipes", "make_recipe"]
 

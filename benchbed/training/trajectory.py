@@ -4,12 +4,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["PLATEAU_END", "Evaluation", "Member", "Status", "Trajectory"]
+from benchbed.config.protocol import PLATEAU_END
+
+__all__ = ["Evaluation", "Member", "Status", "Trajectory"]
 
 Status = Literal["training", "solved", "unsolved", "diverged"]
-
-PLATEAU_END = 0.94
-"""The plateau is over at a scored loss of this share of the chance loss: about one output of sixteen learned."""
 
 
 @dataclass(frozen=True)

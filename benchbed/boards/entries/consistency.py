@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from benchbed.boards.entries.entry import Entry, entry_folder
+from benchbed.config.protocol import MINIMUM_SEEDS, PLATEAU_END
 from benchbed.config.run_config import MixerReference, TaskReference
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Kind, plugins
 from benchbed.plugins.sources import class_attribute
-from benchbed.reporting.wording import file_name
-from benchbed.results.scoring import MINIMUM_SEEDS, MemberRow, choose_learning_rate, summarise
-from benchbed.training.trajectory import PLATEAU_END
+from benchbed.results.scoring import MemberRow, choose_learning_rate, summarise
+from benchbed.storage.files import file_name
 
 __all__ = ["Finding", "check_entry", "check_sources", "short"]
 

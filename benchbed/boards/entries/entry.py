@@ -12,12 +12,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from benchbed.config.tracks import Strict, fingerprint
 from benchbed.errors import EntryError
-from benchbed.plugins.options import describe_error
-from benchbed.reporting.wording import file_name
-from benchbed.results.result import History, Result
-from benchbed.storage.files import YamlError, dump_yaml, load_yaml, write_atomically
+from benchbed.results.history import History
+from benchbed.results.result import Result
+from benchbed.storage.files import YamlError, dump_yaml, file_name, load_yaml, write_atomically
+from benchbed.storage.schema import Strict, describe_error, fingerprint
 
 __all__ = [
     "MIGRATIONS",

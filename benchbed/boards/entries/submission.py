@@ -9,8 +9,10 @@ from benchbed.boards.folders import entry_files
 from benchbed.checks.mixer import Subject, conformance
 from benchbed.errors import EntryError
 from benchbed.plugins.registry import Plugin, find
-from benchbed.reporting.wording import file_name, options_line
-from benchbed.results.result import Result, load_history, load_result
+from benchbed.reporting.wording import options_line
+from benchbed.results.history import load_history
+from benchbed.results.result import Result, load_result
+from benchbed.storage.files import file_name
 from benchbed.storage.git import git
 
 __all__ = ["command_of", "submit"]

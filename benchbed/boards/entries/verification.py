@@ -9,12 +9,13 @@ import torch
 
 from benchbed import __version__
 from benchbed.boards.entries.entry import Entry, Verification, save_entry
+from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import EntryError, OptionError
 from benchbed.plugins.registry import find
-from benchbed.results.stats import SIGNIFICANT, paired_p, permutation_p
-from benchbed.runs.environment import device_name
-from benchbed.runs.execute import EngineRequest, choose_engine
+from benchbed.results.stats import paired_p, permutation_p
 from benchbed.runs.progress import Progress, progress_of
+from benchbed.training.devices import device_name
+from benchbed.training.engine import EngineRequest, choose_engine
 from benchbed.training.ensemble import Ensemble
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member

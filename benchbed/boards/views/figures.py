@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from benchbed.boards.entries.entry import Entry
-from benchbed.results.scoring import CONFIDENCE
+from benchbed.config.protocol import CONFIDENCE
 
 __all__ = ["loss_figure", "solved_figure"]
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from benchbed.boards.comparison import PairOfRuns, load_pair
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.tables import separation
+from benchbed.boards.views.sentences import separation
+from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import EntryError
 from benchbed.reporting.wording import bound, number, options_line, with_interval
-from benchbed.results.stats import SIGNIFICANT, correlation_interval, holm, rank_correlation, seed_agreement
+from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
 from benchbed.storage.files import write_atomically
 
 __all__ = ["agreement_markdown", "board_markdown", "fill_document", "pairs_markdown", "rates_markdown"]

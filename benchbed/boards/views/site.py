@@ -11,8 +11,8 @@ from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, solved_figure
-from benchbed.boards.views.tables import separation
-from benchbed.reporting.wording import STANDINGS, number, options_line, with_interval
+from benchbed.boards.views.sentences import CHECKED_BY, separation
+from benchbed.reporting.wording import number, options_line, with_interval
 from benchbed.storage.files import write_atomically
 
 __all__ = ["write_site"]
@@ -39,7 +39,7 @@ def write_site(boards: Path, target: Path) -> Path:
         "interval": with_interval,
         "number": number,
         "options": options_line,
-        "standing": STANDINGS.__getitem__,
+        "standing": CHECKED_BY.__getitem__,
     }
     pages.globals["version"] = __version__
     shown = []

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from benchbed.boards.folders import boards_folder, find_boards
 from benchbed.boards.reading import read_standings
-from benchbed.reporting.wording import STANDINGS, number, options_line, with_interval
+from benchbed.boards.views.sentences import CHECKED_BY, separation, sort_rows
+from benchbed.reporting.wording import number, options_line, with_interval
 
 if TYPE_CHECKING:
     from benchbed.results.result import Result
 
-__all__ = ["board_table", "pair_table", "print_boards", "separation", "sort_rows", "verdict"]
+__all__ = ["board_table", "pair_table", "print_boards"]
 
 _COSTS = {"samples": "samples", "flops": "training FLOPs", "seconds": "seconds"}
 
@@ -53,17 +54,6 @@ def print_boards(
         console.print(board_table(board, by, console.width), separation(board), "", highlight=False)
 
 
-def sort_rows(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
-    """The rows of a board, best first; by rank they lie already."""
-    if by == "rank":
-        return rows
-    if by == "solved":
-        return sorted(rows, key=lambda row: -row["solved"] / row["seeds"])
-    if by == "date":
-        return sorted(rows, key=lambda row: row["date"], reverse=True)
-    return sorted(rows, key=lambda row: row["mean_steps" if by == "steps" else by])
-
-
 def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Table:
     """A board's standings.
 
@@ -86,7 +76,7 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
         "FLOPs": [Text(number(row["flops_per_token"])) for row in rows],
         "device": [Text(row["device"].partition(" (")[0]) for row in rows],
         "date": [Text(row["date"]) for row in rows],
-        "checked by": [Text(STANDINGS[row["standing"]]) for row in rows],
+        "checked by": [Text(CHECKED_BY[row["standing"]]) for row in rows],
     }
     if by in _COSTS:
         columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
@@ -108,21 +98,6 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
     return table
 
 
-def separation(board: dict[str, Any]) -> str:
-    """What the ranks of a board say, and nothing more."""
-    ranked = [row for row in board["rows"] if row["rank"]]
-    best = [row["name"] for row in ranked if row["rank"] == 1]
-    if len(ranked) < 2:
-        return "One entry alone has no rank to speak of."
-    first = " and ".join(filter(None, [", ".join(best[:-1]), best[-1]]))
-    pairs = [pair for pair in board["pairs"] if pair["adjusted"] < 0.05]
-    told = f"{len(pairs)} of {len(board['pairs'])} pairs are told apart"
-    share = (
-        "share rank 1: no entry is significantly faster than any of them" if len(best) > 1 else "is alone on rank 1"
-    )
-    return f"{first} {share}; {told} (exact permutation tests, false discovery rate 5%)."
-
-
 def pair_table(names: Sequence[str], results: Sequence["Result"], costs: Sequence[dict[str, float]]) -> Table:
     """Two runs of one level, side by side."""
     table = Table(box=SIMPLE_HEAD)
@@ -142,21 +117,6 @@ def pair_table(names: Sequence[str], results: Sequence["Result"], costs: Sequenc
     for name, cells in lines.items():
         table.add_row(name, *cells)
     return table
-
-
-def verdict(
-    names: Sequence[str], ratio: float, interval: list[float] | None, p: float, adjusted: float | None
-) -> str:
-    """One sentence about a pair."""
-    first, second = names
-    inside = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
-    tests = f"exact permutation test p = {p:.2g}"
-    if adjusted is not None:
-        tests += f", adjusted over the board {adjusted:.2g}"
-    apart = (p if adjusted is None else adjusted) < 0.05
-    faster, slower = (first, second) if ratio < 1 else (second, first)
-    said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
-    return f"{said}: {first} takes {ratio:.2f}{inside} times the mean steps of {second} ({tests})."
 
 
 _CAPTION = (

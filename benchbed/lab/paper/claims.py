@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from benchbed.results.stats import SIGNIFICANT, holm, rank_correlation
+from benchbed.config.protocol import SIGNIFICANT
+from benchbed.results.stats import holm, rank_correlation
 
 __all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend"]
 

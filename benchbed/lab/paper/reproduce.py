@@ -3,29 +3,26 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchbed import __version__
-from benchbed.config.run_config import plan
+from benchbed.config.request import plan
 from benchbed.config.tracks import load_track
 from benchbed.errors import ResultError
-from benchbed.lab.paper.claims import Samples, Verdict, abruptness, judge_abruptness, judge_trend
-from benchbed.lab.paper.experiments import FIGURES, Experiment, Measure, lines_of, numbers_of
+from benchbed.lab.paper.claims import Verdict, abruptness, judge_abruptness, judge_trend
+from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, numbers_of
+from benchbed.lab.paper.figures import draw_experiment, draw_losses
 from benchbed.lab.sweep.job import run_sweep_job
 from benchbed.lab.trace.members import MemberTrace, trace
-from benchbed.reporting.tables import Reporter, say
+from benchbed.reporting.live import Reporter, say
 from benchbed.results.result import run_folder
-from benchbed.runs.environment import device_name, find_device
-from benchbed.runs.execute import EngineRequest
 from benchbed.storage.files import dump_yaml, write_atomically
+from benchbed.training.devices import device_name, find_device
+from benchbed.training.engine import EngineRequest
 
 __all__ = ["reproduce"]
 
-_MEASURES: dict[Measure, str] = {"final_loss": "final loss / chance", "plateau_end": "plateau end"}
 _LEVEL = "linear_map@s3"
 """Where the losses of single outputs are looked at."""
 
@@ -83,7 +80,7 @@ def _sweeps(
                 raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
             numbers.append(numbers_of(part, cell))
             commits.add(cell.result.environment.git_commit)
-    lines, measure = lines_of(experiment, numbers), _MEASURES[experiment.measure]
+    lines = lines_of(experiment, numbers)
     write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"cells": numbers}).encode()))
     sweep = parts[0].sweep
     about = {
@@ -95,29 +92,8 @@ def _sweeps(
         "learning_rate": sweep.learning_rate or "tuned for each cell",
         "trained_by_commit": sorted(filter(None, commits)),
     }
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
-    axes = figure.subplots()
-    if experiment.measure == "plateau_end":
-        axes.axhline(about["max_steps"], color="0.5", linestyle=":", linewidth=1, label="budget")
-    _draw_lines(axes, experiment, lines)
-    figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
-    write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
+    draw_experiment(experiment, lines, about["max_steps"], folder / "figure.png", quick=quick)
     return judge_trend(lines, rises=experiment.rises), about
-
-
-def _draw_lines(axes: Axes, experiment: Experiment, lines: list[Samples]) -> None:
-    """A dot a seed, a line through the means."""
-    for number, line in enumerate(lines):
-        colour, places = f"C{number}", sorted(set(line.x))
-        axes.plot(line.x, line.y, ".", color=colour, alpha=0.4)
-        means = [np.mean([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places]
-        axes.plot(places, means, color=colour, linewidth=1.4, label=line.label)
-    axes.set_xticks(sorted({x for line in lines for x in line.x}))
-    if experiment.x == "mixer":
-        axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
-    axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
 
 
 def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[Verdict, dict[str, Any]]:
@@ -140,16 +116,8 @@ def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[V
     shares = [abruptness(member.steps, member.losses) for member in traced]
     numbers = [_member_numbers(member, share) for member, share in zip(traced, shares, strict=True)]
     write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"members": numbers}).encode()))
-    columns = 4
-    figure = Figure(figsize=(12, 2.6 * -(-len(traced) // columns)), layout="constrained")
-    for axes, member in zip(figure.subplots(-(-len(traced) // columns), columns).flat, traced, strict=False):
-        axes.plot(member.steps, member.losses, linewidth=0.9)
-        axes.set(title=f"seed {member.row.seed}", xlabel="step", ylim=(0, None), xlim=(0, None))
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(
-        f"held-out loss of every output (nats), {config.level}, multi_head_attention{' (quick)' if quick else ''}"
-    )
-    write_atomically(folder / "figure.png", lambda file: figure.savefig(file, format="png", dpi=160))
+    title = f"held-out loss of every output (nats), {config.level}, multi_head_attention{' (quick)' if quick else ''}"
+    draw_losses(traced, title, folder / "figure.png")
     solved = [member.row.steps for member in traced if member.row.steps is not None]
     about = {
         "claim": "Outputs are learned abruptly, each at a step of its own that differs from seed to seed.",

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from benchbed.config.run_config import RunConfig, plan
+from benchbed.config.request import plan
+from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.lab.profile.state import StateSize, measure_state

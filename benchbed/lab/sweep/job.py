@@ -6,11 +6,12 @@ from typing import Literal
 
 from rich.console import Console
 
-from benchbed.lab.sweep.cells import Batch, Cell, Sweep, batches, plan_cells, train, write_tables
+from benchbed.lab.sweep.cells import Batch, Cell, Sweep, batches, plan_cells, train
 from benchbed.lab.sweep.grid import parse_axes
-from benchbed.reporting.tables import Reporter, say
-from benchbed.runs.environment import find_device
-from benchbed.runs.execute import EngineRequest
+from benchbed.lab.sweep.table import write_tables
+from benchbed.reporting.live import Reporter, say
+from benchbed.training.devices import find_device
+from benchbed.training.engine import EngineRequest
 
 __all__ = ["run_sweep_job"]
 

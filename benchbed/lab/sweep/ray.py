@@ -15,9 +15,11 @@ import torch
 from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError, OptionError
 from benchbed.lab.sweep.cells import Batch
-from benchbed.results.result import HISTORY, RESULT, load_result
-from benchbed.runs.execute import EngineRequest, execute
+from benchbed.results.history import HISTORY
+from benchbed.results.result import RESULT, load_result
+from benchbed.runs.execute import execute
 from benchbed.storage.files import write_atomically
+from benchbed.training.engine import EngineRequest
 
 __all__ = ["on_ray"]
 

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
 from benchbed.config.run_config import RunConfig
 from benchbed.lab.trace.figures import draw_bias, draw_trace
-from benchbed.lab.trace.maps import Agreement
 from benchbed.lab.trace.members import MemberTrace, trace, write_trace
 from benchbed.lab.trace.snapshots import snapshot_file
-from benchbed.reporting.tables import Reporter, listing_table, say
+from benchbed.lab.trace.tables import plateau_ends as _by_seed
+from benchbed.lab.trace.tables import trace_row as _row
+from benchbed.reporting.live import Reporter, say
+from benchbed.reporting.tables import listing_table
 from benchbed.results.result import Result, run_folder
 from benchbed.results.stats import paired_p
-from benchbed.runs.execute import EngineRequest
 from benchbed.storage.files import write_atomically
+from benchbed.training.engine import EngineRequest
 from benchbed.training.recipe import make_recipe
 
 __all__ = ["run_trace_job"]
@@ -64,33 +65,6 @@ def run_trace_job(
     return outcomes
 
 
-def _row(member: MemberTrace) -> dict[str, Any]:
-    row = member.row
-    first = member.jumps[0].begin if member.jumps else None
-    return {
-        "seed": row.seed,
-        "solved at": row.steps or row.status,
-        "plateau end": row.plateau_end or "never",
-        "jumps": f"{len(member.jumps)}" + ("" if first is None else f", first after step {first:,}"),
-        "parents found by influence": _found(member.influence),
-        "by mixing weights": _found(member.mixing),
-        "reads later tokens": _later(member.influence),
-    }
-
-
-def _found(seen: dict[int, Agreement]) -> str:
-    if not seen:
-        return "no such map"
-    *_, last = seen.values()
-    low, high = last.chance_range
-    return f"{last.overlap:.0%} (chance {last.chance:.0%}, {low:.0%}-{high:.0%})"
-
-
-def _later(seen: dict[int, Agreement]) -> str:
-    share = max((each.later for each in seen.values()), default=0.0)
-    return f"YES, {share:.0%} of the map" if share > 1e-6 else "no"
-
-
 def _compare(
     plain: tuple[Result, list[MemberTrace]], biased: tuple[Result, list[MemberTrace]], folder: Path, console: Console
 ) -> None:
@@ -106,7 +80,3 @@ def _compare(
     lines = f"plateau_end_without: {ends[0]}\nplateau_end_with_bias: {ends[1]}\np: {p:.6g}\n"
     write_atomically(folder / "bias.yaml", lambda file: file.write(lines.encode()))
     say(console, f"{folder / 'bias.png'} drawn")
-
-
-def _by_seed(traced: list[MemberTrace]) -> dict[str, Any]:
-    return {f"seed {member.row.seed}": member.row.plateau_end or "never" for member in traced}

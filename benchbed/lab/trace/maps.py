@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchbed.checks.counting import parents_in
 from benchbed.contracts import MixerWithWeights, Task
 from benchbed.training.backbone import Backbone
 from benchbed.training.recipe import Recipe
 from benchbed.training.seeding import generator
+from benchbed.training.validation import parents_in
 
 __all__ = [
     "Agreement",

@@ -14,10 +14,12 @@ from benchbed.contracts import Task
 from benchbed.lab.trace.jumps import Jump, events, find_jumps
 from benchbed.lab.trace.maps import Agreement, agreement, influence, mixing, other_parents, output_parents, outputs_of
 from benchbed.lab.trace.snapshots import rebuild, recorder, snapshot_files
-from benchbed.results.result import Result, load_history
+from benchbed.results.history import load_history
+from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
-from benchbed.runs.execute import EngineRequest, Observer, execute
+from benchbed.runs.execute import Observer, execute
 from benchbed.storage.files import dump_yaml, write_atomically
+from benchbed.training.engine import EngineRequest
 from benchbed.training.recipe import Recipe, make_recipe
 
 __all__ = ["Maps", "MemberTrace", "trace", "write_trace"]

@@ -1,0 +1,52 @@
+"""What boards say in words: ranks, verdicts and who has checked, the same in every view."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchbed.config.protocol import SIGNIFICANT
+
+__all__ = ["CHECKED_BY", "separation", "sort_rows", "verdict"]
+
+CHECKED_BY = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed", "withdrawn": "withdrawn"}
+"""Who has checked an entry."""
+
+
+def separation(board: dict[str, Any]) -> str:
+    """What the ranks of a board say, and nothing more."""
+    ranked = [row for row in board["rows"] if row["rank"]]
+    best = [row["name"] for row in ranked if row["rank"] == 1]
+    if len(ranked) < 2:
+        return "One entry alone has no rank to speak of."
+    first = " and ".join(filter(None, [", ".join(best[:-1]), best[-1]]))
+    pairs = [pair for pair in board["pairs"] if pair["adjusted"] < SIGNIFICANT]
+    told = f"{len(pairs)} of {len(board['pairs'])} pairs are told apart"
+    share = (
+        "share rank 1: no entry is significantly faster than any of them" if len(best) > 1 else "is alone on rank 1"
+    )
+    return f"{first} {share}; {told} (exact permutation tests, false discovery rate 5%)."
+
+
+def verdict(
+    names: Sequence[str], ratio: float, interval: list[float] | None, p: float, adjusted: float | None
+) -> str:
+    """One sentence about a pair."""
+    first, second = names
+    inside = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
+    tests = f"exact permutation test p = {p:.2g}"
+    if adjusted is not None:
+        tests += f", adjusted over the board {adjusted:.2g}"
+    apart = (p if adjusted is None else adjusted) < SIGNIFICANT
+    faster, slower = (first, second) if ratio < 1 else (second, first)
+    said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
+    return f"{said}: {first} takes {ratio:.2f}{inside} times the mean steps of {second} ({tests})."
+
+
+def sort_rows(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    """The rows of a board, best first; by rank they lie already."""
+    if by == "rank":
+        return rows
+    if by == "solved":
+        return sorted(rows, key=lambda row: -row["solved"] / row["seeds"])
+    if by == "date":
+        return sorted(rows, key=lambda row: row["date"], reverse=True)
+    return sorted(rows, key=lambda row: row["mean_steps" if by == "steps" else by])

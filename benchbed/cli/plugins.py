@@ -1,0 +1,116 @@
+"""The commands about what is installed: `benchbed list`, `plugins`, `check` and `new`."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchbed.cli.terminal import console, print_json
+from benchbed.errors import OptionError
+
+__all__ = ["check", "list_", "new", "plugins"]
+
+
+class Listed(StrEnum):
+    """What `benchbed list` lists."""
+
+    mixers = "mixers"
+    tasks = "tasks"
+    tracks = "tracks"
+
+
+class Holds(StrEnum):
+    """What `benchbed new` makes a package for."""
+
+    mixer = "mixer"
+    task = "task"
+
+
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")] = Listed.mixers,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List mixers, tasks or tracks, without importing them."""
+    from benchbed.config.tracks import list_tracks
+    from benchbed.plugins.listing import list_plugins
+
+    rows = list_tracks() if what is Listed.tracks else list_plugins("task" if what is Listed.tasks else "mixer")
+    _print(rows, as_json)
+
+
+def plugins(
+    load: Annotated[bool, typer.Option("--check", help="Import each and say whether it works.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every installed mixer and task with its status; exit code 1 if --check finds a broken one."""
+    from benchbed.plugins.listing import list_installed
+
+    rows = list_installed(load)
+    _print(rows, as_json)
+    if any(row["status"].startswith("broken") for row in rows):
+        raise typer.Exit(1)
+
+
+def check(
+    mixer: Annotated[
+        str | None, typer.Argument(help="A mixer's name, distribution:name, or package.module:Class.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Check this task, or task@level, instead.")] = None,
+    track: Annotated[str, typer.Option(help="Track whose sizes and levels are tried.")] = "lite",
+    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
+    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the task.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a mixer or a task for whatever would make its scores meaningless; exit code 1 if it fails.
+
+    Nothing is trained. Exit code 2 if it cannot be checked.
+    """
+    from benchbed.checks.examination import examine_mixer, examine_task
+    from benchbed.reporting.tables import print_finding
+
+    if mixer is not None and task is None and not task_option:
+        examination = examine_mixer(mixer, track, mixer_option or [])
+    elif task is not None and mixer is None and not mixer_option:
+        examination = examine_task(task, track, task_option or [])
+    else:
+        raise OptionError("check: expected a mixer, or a task with --task, and options of that alone")
+    findings = []
+    for finding in examination:
+        findings.append(finding)
+        if not as_json:
+            print_finding(console(), finding)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    if any(finding.status == "failed" for finding in findings):
+        raise typer.Exit(1)
+
+
+def new(
+    kind: Annotated[Holds, typer.Argument(help="What the package holds.")],
+    name: Annotated[str, typer.Argument(help="Its name, as in moving_average.")],
+    folder: Annotated[Path, typer.Option("--dir", help="Where the package's folder goes.")] = Path(),
+) -> None:
+    """Write a small complete package with a mixer or a task: it installs, passes its tests and runs as it stands."""
+    from benchbed.plugins.scaffold import new_package
+
+    package = new_package(kind.value, name, folder)
+    subject, run = (
+        ("", f"--mixer {name} --task linear_map")
+        if kind is Holds.mixer
+        else ("--task ", f"--mixer multi_head_attention --task {name}")
+    )
+    print(f"{package} holds a {kind.value} that works: replace what it computes. Next:")
+    print(f'  pip install -e "{package}[test]" && pytest {package}')
+    print(f"  benchbed check {subject}{name}")
+    print(f"  benchbed run {run}")
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    from benchbed.reporting.tables import listing_table
+
+    console().print(listing_table(rows))

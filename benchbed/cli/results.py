@@ -1,0 +1,60 @@
+"""The commands about finished runs: `benchbed show` and `plot`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchbed.cli.terminal import console, print_json
+from benchbed.errors import OptionError
+from benchbed.plugins.options import parse_assignments
+
+__all__ = ["plot", "show"]
+
+
+def show(
+    what: Annotated[str, typer.Argument(help="A result.yaml, its folder, or the word mixer.")],
+    name: Annotated[str | None, typer.Argument(help="Of the mixer.")] = None,
+    track: Annotated[str, typer.Option(help="Track at whose shapes a mixer is measured.")] = "lite",
+    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print a stored result again, or what a mixer costs: parameters, FLOPs, time and state, measured here."""
+    if name is not None:
+        if what != "mixer":
+            raise OptionError(f"show: expected a result, or mixer and a name, found {what} {name}")
+        from pydantic import TypeAdapter
+
+        from benchbed.lab.profile.measure import profile_mixer
+
+        profile = profile_mixer(name, track, parse_assignments(mixer_option or [], "--mixer-option"))
+        if as_json:
+            print_json(TypeAdapter(type(profile)).dump_python(profile, mode="json"))
+        else:
+            from benchbed.lab.profile.tables import mixer_tables
+
+            console().print(mixer_tables(profile))
+        return
+    from benchbed.results.result import load_result
+
+    loaded = load_result(Path(what))
+    if as_json:
+        print_json(loaded.model_dump(mode="json"))
+    else:
+        from benchbed.reporting.tables import result_table
+
+        console().print(result_table(loaded))
+
+
+def plot(
+    results: Annotated[list[Path], typer.Argument(help="Results of one level: files or folders.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png or .svg file.")],
+) -> None:
+    """Draw loss and solved fraction against step."""
+    from benchbed.reporting.figures import plot_results
+    from benchbed.results.history import load_history
+    from benchbed.results.result import load_result
+
+    loaded = [(load_result(p), load_history(p if p.is_dir() else p.parent)) for p in results]
+    plot_results(loaded, output)
+    print(output)

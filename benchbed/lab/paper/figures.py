@@ -1,0 +1,67 @@
+"""Pictures of the paper's experiments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchbed.lab.paper.claims import Samples
+from benchbed.lab.paper.experiments import Experiment, Measure
+from benchbed.lab.trace.members import MemberTrace
+from benchbed.storage.files import write_atomically
+
+__all__ = ["draw_experiment", "draw_losses"]
+
+_MEASURES: dict[Measure, str] = {"final_loss": "final loss / chance", "plateau_end": "plateau end"}
+_COLUMNS = 4
+
+
+def draw_experiment(
+    experiment: Experiment, lines: Sequence[Samples], budget: int, path: Path, *, quick: bool
+) -> None:
+    """Draw the measure against what was varied, a line a part.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    if experiment.measure == "plateau_end":
+        axes.axhline(budget, color="0.5", linestyle=":", linewidth=1, label="budget")
+    _draw_lines(axes, experiment, lines)
+    measure = _MEASURES[experiment.measure]
+    figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
+
+
+def draw_losses(traced: Sequence[MemberTrace], title: str, path: Path) -> None:
+    """Draw the loss of every output against step, a panel a seed.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    rows = -(-len(traced) // _COLUMNS)
+    figure = Figure(figsize=(12, 2.6 * rows), layout="constrained")
+    for axes, member in zip(figure.subplots(rows, _COLUMNS).flat, traced, strict=False):
+        axes.plot(member.steps, member.losses, linewidth=0.9)
+        axes.set(title=f"seed {member.row.seed}", xlabel="step", ylim=(0, None), xlim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
+
+
+def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples]) -> None:
+    """A dot a seed, a line through the means."""
+    for number, line in enumerate(lines):
+        colour, places = f"C{number}", sorted(set(line.x))
+        axes.plot(line.x, line.y, ".", color=colour, alpha=0.4)
+        means = [np.mean([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places]
+        axes.plot(places, means, color=colour, linewidth=1.4, label=line.label)
+    axes.set_xticks(sorted({x for line in lines for x in line.x}))
+    if experiment.x == "mixer":
+        axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
+    axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)

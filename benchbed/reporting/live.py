@@ -1,0 +1,97 @@
+"""A run in front of a console: live in a terminal, log lines elsewhere."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from benchbed.reporting.wording import clock
+
+if TYPE_CHECKING:
+    from benchbed.runs.progress import Progress
+
+__all__ = ["Reporter", "say"]
+
+_LOG_SECONDS = 5.0
+_MARKS = {
+    "solved": ("✓", "green"),
+    "training": ("…", "cyan"),
+    "unsolved": ("✗", "yellow"),
+    "diverged": ("!", "red"),
+}
+
+
+class Reporter:
+    """Shows progress on a console: live in a terminal, as log lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._logged = -math.inf
+        self._stage: tuple[str, str] | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keep the live view open; on the way out it is wiped, and the result takes its place."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, transient=True, auto_refresh=False) as self._live:
+            yield
+        self._live = None
+
+    def observe(self, progress: "Progress") -> None:
+        """Show where a run stands."""
+        if self._live is not None:
+            self._live.update(_live_view(progress), refresh=True)
+            return
+        stage = (progress.config.mixer.name, progress.stage)
+        if stage != self._stage or time.monotonic() - self._logged >= _LOG_SECONDS:
+            self._stage, self._logged = stage, time.monotonic()
+            self._console.print(f"{_heading(progress)}: {_standing(progress)}", soft_wrap=True, highlight=False)
+
+
+def say(console: Console, line: str) -> None:
+    """One line as it is: not wrapped, not coloured, brackets and all."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _heading(progress: "Progress") -> str:
+    others = f" and {progress.cells - 1} like it" if progress.cells > 1 else ""
+    return f"{progress.config.mixer.name} on {progress.config.level}{others}, {progress.stage}"
+
+
+def _standing(progress: "Progress") -> str:
+    members = progress.trajectories
+    count = {status: sum(t.status == status for t in members) for status in _MARKS}
+    # Where training stands is told by those that still train; at the end, by all.
+    current = [t for t in members if t.status == "training"] or members
+    losses = [t.evaluations[-1].mean_loss for t in current if t.evaluations and t.evaluations[-1].finite]
+    loss = f"{fmean(losses):.3f}" if losses else "unknown"
+    speed = progress.steps_per_second
+    pace = f"{speed:.0f} steps/s; at most {clock(progress.seconds_left)} left" if speed else "no evaluation yet"
+    return (
+        f"step {max(t.step for t in members):,} of {members[0].budget:,}; {count['solved']} solved, "
+        f"{count['training']} training, {count['diverged']} diverged of {len(members)}; "
+        f"loss {loss} (chance {progress.chance_loss:.3f}); {pace}"
+    )
+
+
+def _live_view(progress: "Progress") -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    rows = sorted({(t.member.cell, t.member.learning_rate) for t in progress.trajectories})
+    for cell, rate in rows:
+        seeds = Text()
+        for t in progress.trajectories:
+            if (t.member.cell, t.member.learning_rate) == (cell, rate):
+                mark, colour = _MARKS[t.status]
+                seeds.append(f"{t.member.seed}: {mark}{t.steps_to_solve or t.step}   ", style=colour)
+        table.add_row(f"run {cell + 1}, rate {rate:g}" if progress.cells > 1 else f"rate {rate:g}", seeds)
+    return Group(Text(_heading(progress), style="bold"), table, Text(_standing(progress)))

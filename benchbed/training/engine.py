@@ -1,0 +1,69 @@
+"""How members are computed, loop or vmap, and why."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from benchbed.training.devices import cpu_count
+from benchbed.training.group import Group
+from benchbed.training.recipe import Recipe
+from benchbed.training.trajectory import Member
+
+__all__ = ["Engine", "EngineRequest", "EngineSettings", "choose_engine", "why_not_vmap"]
+
+Engine = Literal["loop", "vmap"]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How to compute; none of it is part of what is computed."""
+
+    engine: Engine
+    device: torch.device
+    compiled: bool = False
+    cores: int | None = None
+    """Cores to use for the loop engine on a CPU; by default all."""
+
+    @property
+    def workers(self) -> int:
+        """Groups that train at the same time."""
+        return (self.cores or cpu_count()) if self.engine == "loop" and self.device.type == "cpu" else 1
+
+
+def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
+    """What `vmap` says of this mixer, or None if it can train two members of it together."""
+    members = [Member(0, 1e-3), Member(1, 1e-3)]
+    try:
+        group = Group(recipe, members, device, vectorise=True)
+        task = recipe.make_task(0)
+        tokens = torch.stack([task.sample(2, torch.Generator().manual_seed(0))] * 2)
+        group.gradients(tokens.to(device))
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return None
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """How the user wants it computed."""
+
+    engine: Literal["auto", "vmap", "loop"]
+    device: torch.device
+    compiled: bool = False
+    cores: int | None = None
+    """Cores to use on a CPU; by default all."""
+
+
+def choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSettings, str | None]:
+    """The engine, and why it is not the one that was asked for.
+
+    `auto` is a rule and no race: a choice by stopwatch would let the noise of a timing decide how a published
+    number was rounded. On CPUs `loop` was faster in every measurement (docs/speed.md), on GPUs launches cost most.
+    """
+    wanted = request.engine
+    if wanted == "auto":
+        wanted = "vmap" if request.device.type == "cuda" else "loop"
+    note = why_not_vmap(recipe, request.device) if wanted == "vmap" else None
+    settings = EngineSettings("loop" if note else wanted, request.device, request.compiled, request.cores)
+    return settings, f"vmap cannot train this mixer: {note}" if note else None
