@@ -4,7 +4,7 @@ The command line prints one of them as one line on stderr and exits with code 2.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 __all__ = [
@@ -75,11 +75,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def blame(what: str) -> Iterator[None]:
-    """Turn whatever a plug-in's own code raises into one line that names the plug-in.
+def blame(what: str, files: Collection[str] | None = None) -> Iterator[None]:
+    """Turn what a plug-in's own code raises into one line that names the plug-in.
+
+    Args:
+        what: how messages name the plug-in.
+        files: its source files, real paths. An error that came through none of them is not the plug-in's, and goes on
+            as it is: a fault of benchbed must show as one. None where nothing runs inside but what the contract of
+            plug-ins says; all that is raised there is the plug-in's.
 
     Raises:
-        PluginError: something other than a `BenchbedError` was raised inside.
+        PluginError: the plug-in's code raised something other than a `BenchbedError`.
         OptionError: the plug-in refused its options; the message now names it.
     """
     try:
@@ -89,5 +95,20 @@ def blame(what: str) -> Iterator[None]:
     except BenchbedError:
         raise
     except Exception as error:
+        if files is not None and not _came_through(error, files):
+            raise
         message = " ".join(str(error).split())
         raise PluginError(f"{what}: {type(error).__name__}: {message} (--debug shows where)") from error
+
+
+def _came_through(error: BaseException | None, files: Collection[str]) -> bool:
+    """Whether a frame of an error, or of what it was raised from, lies in one of the files."""
+    import os  # neither at the start of every command
+    import traceback
+
+    while error is not None:
+        frames = traceback.walk_tb(error.__traceback__)
+        if any(os.path.realpath(frame.f_code.co_filename) in files for frame, _ in frames):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

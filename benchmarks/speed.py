@@ -17,7 +17,7 @@ from statistics import median
 import torch
 from torch.nn import functional as F
 
-from benchbed.config.request import plan
+from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
 from benchbed.runs.costs import measure_costs
 from benchbed.training.devices import find_device
@@ -77,7 +77,7 @@ def measure(
 def recipe_for(shape: str, mixer: str, steps: int) -> tuple[Recipe, float]:
     """The recipe of a track's default level with evaluation made negligible, and the useful FLOPs of a step."""
     track = load_track(shape)
-    config = plan(mixer, "linear_map", track, track_is_published=True, device="cpu")
+    config = RunRequest(mixer, "linear_map", track).resolve("cpu")
     budget = config.budget.model_copy(update={"steps": 2 * steps, "evaluate_every": steps, "held_out": 8})
     recipe, task = make_recipe(config.model_copy(update={"budget": budget}))
     forward = measure_costs(recipe, task).flops_per_token * task.length * recipe.batch_size(task)

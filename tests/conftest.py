@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from planned import planned
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
 from benchbed.cli.app import main
-from benchbed.config.request import plan
+from benchbed.config.request import RunRequest
 from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Track, load_track
 from benchbed.results.result import save_result
@@ -43,12 +44,9 @@ def configure(tiny: Track):
     """Plan a run on the tiny track."""
 
     def make(mixer: str = "multi_head_attention", task: str = "linear_map", **changes) -> RunConfig:
-        settings = {
-            "track_is_published": False,
-            "device": "cpu",
-            "checked": False,  # the leak checks have tests of their own
-        }
-        return plan(mixer, task, tiny, **(settings | changes))
+        settings = {"checked": False, "device": "cpu"} | changes  # the leak checks have tests of their own
+        device = settings.pop("device")
+        return RunRequest(mixer, task, tiny, **settings).resolve(device)
 
     return make
 
@@ -96,7 +94,7 @@ def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from benchbed.boards.entries.submission import submit
     from benchbed.runs.execute import execute
-    from benchbed.training.engine import EngineRequest
+    from benchbed.training.engine import EngineSettings
 
     root = tmp_path_factory.mktemp("published")
     boards = root / "repository" / "leaderboards"
@@ -106,9 +104,10 @@ def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     track_file.write_text(text.replace("description: For tests", "description: For tests\nbaseline: static_mixer"))
     track = load_track(str(track_file))
     for mixer in ("static_mixer", "softmax_attention", "mlp_mixer"):
-        config = plan(mixer, "linear_map", track, track_is_published=True, device="cpu")
+        # The track is a file here and will be a published one, of which there is no reason to be unranked.
+        config = RunRequest(mixer, "linear_map", track).resolve("cpu").model_copy(update={"unranked": []})
         folder = root / "runs" / mixer
-        result = execute(config, folder, EngineRequest("loop", torch.device("cpu")), lambda _: None).result
+        result = execute(planned(config, folder), EngineSettings("loop", torch.device("cpu")), lambda _: None).result
         # These tests may run in a checkout that is being worked on; what they test does not depend on that.
         clean = result.model_copy(update={"environment": result.environment.model_copy(update={"git_dirty": False})})
         save_result(clean, folder)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from planned import planned
 from strangers import install
 from torch import nn
 
 from benchbed.checks.mixer import CHECKS, Subject, conformance
 from benchbed.config.run_config import RunConfig
 from benchbed.runs.execute import execute
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "adapters.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
@@ -70,8 +71,8 @@ def test_the_fallback_is_automatic_and_visible(configure, tmp_path, monkeypatch)
     install(tmp_path, "wrapped", "[benchbed.mixers]\nrecurrence = wrapped:Recurrence\n", wrapped="\n".join(BLOCKS))
     monkeypatch.syspath_prepend(str(tmp_path))
     config: RunConfig = configure("recurrence", max_steps=20)
-    request = EngineRequest("vmap", torch.device("cpu"))
-    environment = execute(config, tmp_path / "run", request, lambda _: None).result.environment
+    request = EngineSettings("vmap", torch.device("cpu"))
+    environment = execute(planned(config, tmp_path / "run"), request, lambda _: None).result.environment
     assert environment.engine == "loop"
     assert environment.engine_note is not None
     assert "vmap cannot train this mixer: RuntimeError: Batching rule not implemented" in environment.engine_note

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,19 +15,21 @@ from clock import run_script
 from scipy.stats import spearmanr
 from strangers import install
 
-from benchbed.boards.comparison import load_pair
+from benchbed.boards.comparison import compare
 from benchbed.boards.entries import verification
 from benchbed.boards.entries.audit import audit
-from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.entries.entry import current_entries, load_entry, save_entry
 from benchbed.boards.entries.submission import command_of, submit
-from benchbed.boards.folders import find_boards
+from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import write_standings
-from benchbed.boards.suite import Cell, missing_cells, run_cells
+from benchbed.boards.suite import Vacancy, fill_vacancies, find_vacancies
 from benchbed.boards.views.markdown import agreement_markdown, board_markdown, fill_document
+from benchbed.config.request import RunRequest
 from benchbed.errors import EntryError, OptionError
 from benchbed.results.result import load_result, save_result
 
+ROOT = Path(__file__).resolve().parents[1]
 LEVEL = "tiny/linear_map@s1"
 CPU = torch.device("cpu")
 
@@ -353,7 +356,7 @@ def test_rates_and_pairs_are_filled_into_findings(cli, boards):
     assert "of 2 chose an end of the grid" in rates
     assert "mean rank correlation of" in rates
     assert "yesterday" not in pairs
-    expected = load_pair(boards, ("static_mixer", "softmax_attention"), "tiny", "linear_map@s1")
+    expected = compare(boards, ("static_mixer", "softmax_attention"), "tiny", "linear_map@s1")
     line = next(line for line in pairs.splitlines() if line.startswith("| `static_mixer`, `softmax_attention` |"))
     assert f"| {expected.ratio:.2f} [" in line
     assert f"| {expected.p:.2g} | {expected.p:.2g} |" in line
@@ -437,35 +440,26 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
 
     from rich.console import Console
 
-    cells = missing_cells(boards, "lite", None, None)
-    assert Cell("mlp_mixer", "linear_map@s3") in cells
-    wanted = missing_cells(boards, "lite", ["mlp_mixer", "planted:wrong_shape", "static_mixer"], ["linear_map"])
+    cells = find_vacancies(boards, "lite", None, None)
+    assert Vacancy("mlp_mixer", "linear_map@s3") in cells
+    wanted = find_vacancies(boards, "lite", ["mlp_mixer", "planted:wrong_shape", "static_mixer"], ["linear_map"])
     assert wanted == [
-        Cell("mlp_mixer", "linear_map@s3"),
-        Cell("planted:wrong_shape", "linear_map@s3"),
-        Cell("static_mixer", "linear_map@s3"),
+        Vacancy("mlp_mixer", "linear_map@s3"),
+        Vacancy("planted:wrong_shape", "linear_map@s3"),
+        Vacancy("static_mixer", "linear_map@s3"),
     ]
     done = []
     monkeypatch.setattr(
-        "benchbed.boards.suite.run_job",
-        lambda job, _: done.append((job.mixers[0], job.compiled)) or make_recipe_of(job),
+        "benchbed.boards.suite.run_live",
+        lambda run, engine, _: done.append((run.config.mixer.name, engine.compiled)),
     )
     console = Console(file=io.StringIO(), width=120)
-    failures = run_cells(wanted, "lite", tmp_path / "runs", "cpu", console, compiled=True)
-    assert done == [("mlp_mixer", True), ("planted:wrong_shape", True), ("static_mixer", True)]
+    failures = fill_vacancies(wanted, "lite", tmp_path / "runs", "cpu", console, compiled=True)
+    assert done == [("mlp_mixer", True), ("static_mixer", True)], "the other fails before it trains"
     assert list(failures) == [wanted[1]]
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "2 of 3 cells finished" in text
     assert "failed: planted:wrong_shape on linear_map@s3: mixer WrongShape: expected an output of shape" in text
-
-
-def make_recipe_of(job):
-    """As far as a run can fail for its user, without training for minutes."""
-    from benchbed.config.request import plan
-    from benchbed.config.tracks import load_track
-    from benchbed.training.recipe import make_recipe
-
-    make_recipe(plan(job.mixers[0], job.task, load_track(job.track), track_is_published=True, device="cpu"))
 
 
 def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
@@ -473,9 +467,20 @@ def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
     path.parent.mkdir(parents=True)
     entry = load_entry(boards / LEVEL / "static_mixer.yaml")
     save_entry(entry, path)
-    assert Cell("static_mixer", "linear_map@s3") not in missing_cells(boards, "lite", None, None)
+    assert Vacancy("static_mixer", "linear_map@s3") not in find_vacancies(boards, "lite", None, None)
     mixer = entry.result.config.mixer.model_copy(update={"source_hash": "0"})
     config = entry.result.config.model_copy(update={"mixer": mixer})
     result = entry.result.model_copy(update={"config": config, "identity": config.identity})
     save_entry(entry.model_copy(update={"result": result}).sealed(), path)
-    assert Cell("static_mixer", "linear_map@s3") in missing_cells(boards, "lite", None, None)
+    assert Vacancy("static_mixer", "linear_map@s3") in find_vacancies(boards, "lite", None, None)
+
+
+def test_asking_for_what_a_current_entry_was_gives_its_identity():
+    """What makes a run another run must not move with the code around it."""
+    folders = find_boards(ROOT / "leaderboards", None, None)
+    entries = [e for f in folders for e in current_entries([load_entry(path) for path in entry_files(f)])]
+    assert len(entries) > 60
+    for entry in entries:
+        config = entry.result.config
+        request = RunRequest(config.mixer.name, config.level, config.track.name, mixer_options=config.mixer.options)
+        assert request.resolve(config.device).identity == entry.result.identity, entry.entry

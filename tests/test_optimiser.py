@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchbed.config.tracks import Optimiser
+from benchbed.config.tracks import OptimiserSettings
 from benchbed.training.optimiser import RowAdamW
 
 
@@ -11,7 +11,7 @@ def test_every_row_moves_as_torchs_adamw_moves_it(warmup):
     rates = [3e-4, 1e-3, 3e-2]
     start = torch.randn(3, 50)
     gradients = torch.randn(20, 3, 50)
-    settings = Optimiser(learning_rates=rates, betas=[0.9, 0.99], weight_decay=0.1, warmup_steps=warmup)
+    settings = OptimiserSettings(learning_rates=rates, betas=[0.9, 0.99], weight_decay=0.1, warmup_steps=warmup)
     ours = RowAdamW(start.clone(), torch.tensor(rates)[:, None], settings)
     for number, gradient in enumerate(gradients, start=1):
         ours.step(gradient, number)
@@ -26,7 +26,7 @@ def test_every_row_moves_as_torchs_adamw_moves_it(warmup):
 
 
 def test_dropping_rows_leaves_the_others_bit_for_bit():
-    settings = Optimiser(learning_rates=[0.01], betas=[0.9, 0.999], weight_decay=0.01, warmup_steps=0)
+    settings = OptimiserSettings(learning_rates=[0.01], betas=[0.9, 0.999], weight_decay=0.01, warmup_steps=0)
 
     def fresh():
         torch.manual_seed(1)

@@ -3,8 +3,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from benchbed.cli.arguments import parse_assignments
 from benchbed.errors import OptionError, PluginError
-from benchbed.plugins.options import options_model, parse_assignments, resolve_options
+from benchbed.plugins.options import options_model, resolve_options
 
 POSITIONAL = ("dim", "length")
 

@@ -82,18 +82,16 @@ def tiny_experiments(monkeypatch, tiny_path):
         def shrink(part):
             key = experiment.x
             grid = () if key == "mixer" else (f"{key}={sizes[key]}",)
-            options = {"states": "3", "state_size": "4"} if part.sweep.task == "cellular_automata" else {}
-            return part._replace(
-                sweep=replace(
-                    part.sweep,
-                    track=str(tiny_path),
-                    grid=grid,
-                    seeds=2,
-                    max_steps=40,
-                    learning_rate=0.01,
-                    task_options=options,
-                )
+            options = {"states": "3", "state_size": "4"} if part.sweep.request.task == "cellular_automata" else {}
+            request = replace(
+                part.sweep.request,
+                track=str(tiny_path),
+                seeds=2,
+                max_steps=40,
+                learning_rate=0.01,
+                task_options=options,
             )
+            return part._replace(sweep=replace(part.sweep, grid=grid, request=request))
 
         return replace(experiment, quick=tuple(map(shrink, experiment.quick)))
 

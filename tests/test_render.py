@@ -1,6 +1,7 @@
 import io
 
 import pytest
+from planned import planned
 from rich.console import Console
 
 from benchbed.reporting.live import Reporter
@@ -59,11 +60,12 @@ def test_a_ratio_with_censored_seeds_is_a_bound(configure, tmp_path):
     import torch
 
     from benchbed.runs.execute import execute
-    from benchbed.training.engine import EngineRequest
+    from benchbed.training.engine import EngineSettings
 
-    request = EngineRequest("loop", torch.device("cpu"))
-    solved = execute(configure(), tmp_path / "a", request, lambda _: None).result
-    unsolved = execute(configure("softmax_attention", max_steps=20), tmp_path / "b", request, lambda _: None).result
+    request = EngineSettings("loop", torch.device("cpu"))
+    solved = execute(planned(configure(), tmp_path / "a"), request, lambda _: None).result
+    unable = configure("softmax_attention", max_steps=20)
+    unsolved = execute(planned(unable, tmp_path / "b"), request, lambda _: None).result
     assert solved.summary.solved == 3
     assert unsolved.summary.solved < 3
     console = Console(file=io.StringIO(), width=120)

@@ -6,9 +6,8 @@ import sys
 import pytest
 from strangers import install
 
-from benchbed.boards.suite import missing_cells
-from benchbed.config.request import plan
-from benchbed.config.tracks import load_track
+from benchbed.boards.suite import find_vacancies
+from benchbed.config.request import RunRequest
 from benchbed.errors import DeviceError, PluginError
 from benchbed.plugins import registry
 from benchbed.plugins.listing import list_installed, list_plugins
@@ -73,7 +72,7 @@ def test_a_gpu_cannot_be_installed(monkeypatch):
 def test_a_twin_does_not_run_on_a_cpu(complete, monkeypatch):
     monkeypatch.setattr(registry.Plugin, "resolve", lambda *_, **__: {})
     with pytest.raises(DeviceError, match=r"'fla:delta_net': expected a CUDA device, found cpu; leave --device away"):
-        plan(TWIN, "linear_map", load_track("lite"), track_is_published=True, device="cpu")
+        RunRequest(TWIN, "linear_map", "lite").resolve("cpu")
 
 
 def test_a_library_s_version_is_part_of_who_computed(monkeypatch):
@@ -83,7 +82,7 @@ def test_a_library_s_version_is_part_of_who_computed(monkeypatch):
 
 
 def test_a_suite_leaves_out_what_cannot_run(bare, tmp_path):
-    mixers = {cell.mixer for cell in missing_cells(tmp_path, "lite", None, ["linear_map"])}
+    mixers = {cell.mixer for cell in find_vacancies(tmp_path, "lite", None, ["linear_map"])}
     assert "delta_net" in mixers
     assert TWIN not in mixers
 

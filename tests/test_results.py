@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from planned import planned
 from strangers import TINY_TRACK
 
-from benchbed.config.request import plan
-from benchbed.config.tracks import load_track
+from benchbed.config.request import RunRequest
 from benchbed.errors import ResultError
 from benchbed.results.history import HISTORY, load_history
 from benchbed.results.result import RESULT, load_result
 from benchbed.runs.execute import execute
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 
 
 @pytest.fixture(scope="module")
@@ -21,19 +21,9 @@ def finished(tmp_path_factory):
     """One small run, trained once for all tests."""
     base = tmp_path_factory.mktemp("finished")
     (base / "tiny.yaml").write_text(TINY_TRACK)
-    config = plan(
-        "mlp_mixer",
-        "linear_map",
-        load_track(str(base / "tiny.yaml")),
-        track_is_published=False,
-        mixer_options={},
-        task_options={},
-        seeds=None,
-        max_steps=20,
-        device="cpu",
-        checked=False,
-    )
-    return execute(config, base / "run", EngineRequest("loop", torch.device("cpu")), lambda _: None).folder
+    request = RunRequest("mlp_mixer", "linear_map", str(base / "tiny.yaml"), max_steps=20, checked=False)
+    run = planned(request.resolve("cpu"), base / "run")
+    return execute(run, EngineSettings("loop", torch.device("cpu")), lambda _: None).folder
 
 
 @pytest.fixture

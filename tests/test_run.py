@@ -5,27 +5,31 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from planned import planned
+from strangers import install
 
+from benchbed.config.request import RunRequest
 from benchbed.errors import BusyError, OptionError, PluginError, ResultError
 from benchbed.results.history import load_history
 from benchbed.results.result import RESULT, load_result, run_folder
 from benchbed.runs.checkpoint import CHECKPOINT
-from benchbed.runs.execute import execute, execute_together, shape_of
+from benchbed.runs.execute import execute, execute_together, prepare
 from benchbed.storage.files import exclusive
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 from benchbed.training.recipe import make_recipe
 
-REQUEST = EngineRequest("auto", torch.device("cpu"))
+REQUEST = EngineSettings("auto", torch.device("cpu"))
 # What may differ between two runs of one config: when, where and how fast.
 TIMING = {"seconds", "finished", "environment"}
 
 
 def run(config, folder, observe=lambda _: None, request=REQUEST, **options):
-    return execute(config, folder, request, observe, **options)
+    return execute(planned(config, folder), request, observe, **options)
 
 
 def without_timing(data):
@@ -116,14 +120,14 @@ def test_what_makes_another_run(configure, planted, tmp_path, monkeypatch):
 
 def test_what_makes_a_run_unranked(configure):
     def reasons(**changes):
-        return "; ".join(configure(track_is_published=True, checked=True, **changes).unranked)
+        return "; ".join(configure(checked=True, **changes).unranked)
 
-    assert reasons() == "fewer than 8 seeds"
+    assert reasons() == "the track is a file, not one of lite, standard; fewer than 8 seeds"
+    assert RunRequest("mlp_mixer", "linear_map", "lite").resolve("cpu").unranked == []
     assert "--seeds 2 instead of 3" in reasons(seeds=2)
     assert "--max-steps 40 instead of 60" in reasons(max_steps=40)
     assert "--task-option changes the level" in reasons(task_options={"sparsity": "2"})
     assert "--task-option" not in reasons(task_options={"sparsity": "1"})
-    assert "the track is a file" in "; ".join(configure().unranked)
 
 
 class Interrupted(BaseException):
@@ -133,7 +137,7 @@ class Interrupted(BaseException):
 @pytest.mark.parametrize("engine", ["loop", "vmap"])
 @pytest.mark.parametrize("moment", [1, 2, 5, 10])
 def test_an_interrupted_run_goes_on_to_the_same_result(configure, tmp_path, moment, engine):
-    request = EngineRequest(engine, torch.device("cpu"))
+    request = EngineSettings(engine, torch.device("cpu"))
     run(configure(), tmp_path / "whole", request=request)
     calls = []
 
@@ -213,7 +217,7 @@ def test_diverged_members_are_recorded_and_count_as_the_budget(configure, plante
 
 
 def test_a_mixer_that_vmap_cannot_train_is_looped_and_the_result_says_so(configure, planted, tmp_path):
-    request = EngineRequest("vmap", torch.device("cpu"))
+    request = EngineSettings("vmap", torch.device("cpu"))
     environment = run(configure("stubborn", max_steps=20), tmp_path, request=request).result.environment
     assert environment.engine == "loop"
     assert str(environment.engine_note).startswith("vmap cannot train this mixer: RuntimeError")
@@ -263,11 +267,11 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(tiny_path, tmp_path):
 
 def test_runs_that_train_as_one_give_what_each_gives_alone(configure, tmp_path):
     cells = [configure(task_options={"sparsity": s}, seeds=2) for s in ("1", "2", "3")]
-    assert len({shape_of(config) for config in cells}) == 1
+    runs = [planned(config, tmp_path / "together" / config.identity) for config in cells]
+    assert len({run.shape for run in runs}) == 1
     alone = [run(config, tmp_path / "alone" / config.identity).result for config in cells]
-    folders = [tmp_path / "together" / config.identity for config in cells]
     stages = []
-    outcomes = execute_together(cells, folders, REQUEST, lambda p: stages.append((p.stage, len(p.trajectories))))
+    outcomes = execute_together(runs, REQUEST, lambda p: stages.append((p.stage, len(p.trajectories))))
     assert set(stages) == {("tuning", 12), ("scoring", 6)}
     for outcome, single in zip(outcomes, alone, strict=True):
         assert without_timing(outcome.result.model_dump()) == without_timing(single.model_dump())
@@ -275,7 +279,7 @@ def test_runs_that_train_as_one_give_what_each_gives_alone(configure, tmp_path):
 
 def test_runs_that_train_as_one_go_on_where_they_were_stopped_in_other_company(configure, tmp_path):
     cells = [configure(task_options={"sparsity": s}, seeds=2) for s in ("1", "2", "3")]
-    folders = [tmp_path / config.identity for config in cells]
+    runs = [planned(config, tmp_path / config.identity) for config in cells]
     alone = [run(config, tmp_path / "alone" / config.identity).result for config in cells]
     seen = []
 
@@ -285,18 +289,21 @@ def test_runs_that_train_as_one_go_on_where_they_were_stopped_in_other_company(c
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        execute_together(cells[:2], folders[:2], REQUEST, stop)
-    assert not (folders[0] / RESULT).exists()
-    run(cells[0], folders[0])
+        execute_together(runs[:2], REQUEST, stop)
+    assert not (runs[0].folder / RESULT).exists()
+    execute(runs[0], REQUEST, lambda _: None)
     trained = []
-    outcomes = execute_together(cells, folders, REQUEST, trained.append)
+    outcomes = execute_together(runs, REQUEST, trained.append)
     assert [outcome.reused for outcome in outcomes] == [True, False, False]
-    assert {p.cells for p in trained} == {2}
+    assert {p.runs for p in trained} == {2}
     for outcome, single in zip(outcomes, alone, strict=True):
         assert without_timing(outcome.result.model_dump()) == without_timing(single.model_dump())
 
 
-def test_runs_of_other_shapes_cannot_train_as_one(configure):
+def test_runs_of_other_shapes_cannot_train_as_one(configure, tmp_path):
+    def shape_of(config):
+        return prepare(config, tmp_path).shape
+
     first = shape_of(configure())
     assert first == shape_of(configure(task_options={"sparsity": "2"}))
     assert first != shape_of(configure(task_options={"state_size": "5"}))
@@ -358,11 +365,79 @@ def test_runs_that_train_in_one_batch_agree_with_looped_ones(configure, tmp_path
     cells = [configure(task_options={"sparsity": s}, seeds=2, max_steps=30, score_bias=bias) for s in ("1", "2")]
     results = {}
     for engine in ("loop", "vmap"):
-        folders = [tmp_path / engine / config.identity for config in cells]
-        request = EngineRequest(engine, torch.device("cpu"))
-        results[engine] = [outcome.result for outcome in execute_together(cells, folders, request, lambda _: None)]
+        runs = [planned(config, tmp_path / engine / config.identity) for config in cells]
+        request = EngineSettings(engine, torch.device("cpu"))
+        results[engine] = [outcome.result for outcome in execute_together(runs, request, lambda _: None)]
         assert {result.environment.engine for result in results[engine]} == {engine}
     for looped, batched in zip(results["loop"], results["vmap"], strict=True):
         losses = [[row.final_loss for row in result.tuning] for result in (looped, batched)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert results["loop"][0].tuning[0].final_loss != pytest.approx(results["loop"][1].tuning[0].final_loss, rel=1e-2)
+
+
+FAULTY = """
+import torch
+from torch import nn
+
+class Tired(nn.Module):
+    '''Breaks down in training, and not where it is looked at before.'''
+    def __init__(self, dim: int, length: int):
+        super().__init__()
+        self.project = nn.Linear(dim, dim)
+    def forward(self, x):
+        if torch.is_grad_enabled() and self.training and len(x) > 8:
+            raise ZeroDivisionError("too much")
+        return self.project(x)
+
+class Dry:
+    '''A task that runs out of sequences.'''
+    version = 1
+    vocabulary, length, chance_loss = 2, 4, 0.6931
+    def __init__(self, generator):
+        self.scored = torch.tensor([False, False, False, True])
+        self.parents = torch.zeros(4, 4, dtype=torch.bool)
+        self.parents[3, 0] = True
+    def sample(self, count, generator):
+        if count > 1000:
+            raise IndexError("no more")
+        tokens = torch.randint(2, (count, 4), generator=generator)
+        tokens[:, 3] = tokens[:, 0]
+        return tokens
+    def solved(self, accuracy):
+        return (accuracy > 0.9).all(-1)
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path, monkeypatch):
+    points = "[benchbed.mixers]\ntired = faulty:Tired\n[benchbed.tasks]\ndry = faulty_task:Dry\n"
+    install(tmp_path, "faulty", points, faulty=FAULTY, faulty_task=FAULTY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("mixer", "task", "message"),
+    [
+        ("tired", "linear_map", r"mixer 'faulty:tired': ZeroDivisionError: too much \(--debug shows where\)"),
+        ("mlp_mixer", "dry", r"task 'faulty:dry': IndexError: no more"),
+    ],
+)
+def test_the_plug_in_whose_code_fails_in_training_is_blamed(configure, faulty, tmp_path, mixer, task, message):
+    with pytest.raises(PluginError, match=message):
+        run(configure(mixer, task, max_steps=20), tmp_path / "run")
+
+
+def test_a_fault_of_benchbed_is_not_blamed_on_a_plug_in(configure, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchbed.runs.execute.summarise", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(configure(max_steps=20), tmp_path)
+
+
+def test_a_run_from_a_checkout_names_its_commit(configure, tmp_path):
+    """Git is asked where the package lies; asked elsewhere, uncommitted code could be published without a word."""
+    root = Path(__file__).resolve().parents[1]
+    commit = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    assert commit
+    result = run(configure(max_steps=20, learning_rate=0.01, seeds=1), tmp_path).result
+    assert result.environment.git_commit == commit
+    assert result.environment.git_dirty is not None

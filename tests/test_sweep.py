@@ -12,14 +12,15 @@ import torch
 import yaml
 from rich.console import Console
 
+from benchbed.config.request import RunRequest
 from benchbed.errors import OptionError
 from benchbed.lab.sweep.cells import Sweep, batches, plan_cells, train
 from benchbed.lab.sweep.grid import Axis, combine, parse_axes
-from benchbed.lab.sweep.job import run_sweep_job
+from benchbed.lab.sweep.job import run_sweep
 from benchbed.results.result import load_result
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 
-REQUEST = EngineRequest("auto", torch.device("cpu"))
+REQUEST = EngineSettings("auto", torch.device("cpu"))
 
 
 def test_an_axis_is_values_a_range_or_options_that_change_together():
@@ -64,8 +65,8 @@ def sweep(tiny_path):
     """A sweep on the tiny track."""
 
     def make(*grid, mixers=("multi_head_attention",), **changes):
-        settings = {"seeds": 2, "max_steps": 40, "learning_rate": 0.01, "checked": False}
-        return Sweep(mixers, "linear_map", str(tiny_path), grid, **(settings | changes))
+        settings: dict = {"seeds": 2, "max_steps": 40, "learning_rate": 0.01, "checked": False}
+        return Sweep(mixers, grid, RunRequest(mixers[0], "linear_map", str(tiny_path), **(settings | changes)))
 
     return make
 
@@ -80,7 +81,7 @@ def table(out):
 
 
 def test_a_sweep_has_a_row_a_seed_and_says_which_cells_cannot_be(sweep, tmp_path):
-    cells = run_sweep_job(sweep("task.state_size=3,4", "task.sparsity=1..4"), tmp_path, "cpu", "local", quiet())
+    cells = run_sweep(sweep("task.state_size=3,4", "task.sparsity=1..4"), tmp_path, "cpu", "local", quiet())
     assert [cell.status for cell in cells].count("impossible") == 3
     rows = table(tmp_path)
     assert len(rows) == 5 * 2 + 3
@@ -124,24 +125,24 @@ def test_a_cell_that_fails_costs_no_other(sweep, planted, tmp_path, monkeypatch)
 
     real = module.execute_together
 
-    def sometimes(configs, *rest):
-        if any(config.task.options["sparsity"] == 2 for config in configs):
+    def sometimes(runs, *rest):
+        if any(run.config.task.options["sparsity"] == 2 for run in runs):
             raise ZeroDivisionError("a bug in the task")
-        return real(configs, *rest)
+        return real(runs, *rest)
 
     monkeypatch.setattr(module, "execute_together", sometimes)
-    cells = run_sweep_job(asked, tmp_path, "cpu", "local", quiet())
+    cells = run_sweep(asked, tmp_path, "cpu", "local", quiet())
     assert [cell.status for cell in cells] == ["impossible"] * 3 + ["finished", "failed", "finished"]
     assert "mixer WrongShape: expected an output of shape" in str(cells[0].problem)
     assert cells[4].problem == "ZeroDivisionError: a bug in the task"
     monkeypatch.setattr(module, "execute_together", real)
-    again = run_sweep_job(asked, tmp_path, "cpu", "local", quiet())
+    again = run_sweep(asked, tmp_path, "cpu", "local", quiet())
     assert [cell.status for cell in again[3:]] == ["finished"] * 3
 
 
 def test_a_misspelled_option_is_an_error_and_no_table_of_impossible_cells(sweep, tmp_path):
     with pytest.raises(OptionError, match="unknown option 'spasity'; did you mean 'sparsity'"):
-        run_sweep_job(sweep("task.spasity=1,2"), tmp_path, "cpu", "local", quiet())
+        run_sweep(sweep("task.spasity=1,2"), tmp_path, "cpu", "local", quiet())
     assert not (tmp_path / "sweep.csv").exists()
 
 
@@ -152,7 +153,7 @@ def test_every_sweep_has_a_folder_of_its_own(sweep):
 
 
 def test_one_axis_is_drawn_as_curves_and_sizes_of_the_backbone_can_be_swept(sweep, tmp_path):
-    cells = run_sweep_job(
+    cells = run_sweep(
         sweep("mixer.heads,backbone.dim,backbone.mlp_dim=1:8:16,2:16:32"), tmp_path, "cpu", "local", quiet()
     )
     assert [cell.values["backbone.dim"] for cell in cells] == [8, 16]
@@ -230,4 +231,14 @@ def kill_a_worker_at_work():
 def test_without_ray_the_backend_says_how_to_get_it(sweep, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(OptionError, match=r'pip install "benchbed\[ray\]"'):
-        run_sweep_job(sweep("task.sparsity=1,2"), tmp_path, "cpu", "ray", quiet())
+        run_sweep(sweep("task.sparsity=1,2"), tmp_path, "cpu", "ray", quiet())
+
+
+def test_a_sweep_keeps_its_folder_whoever_asks_for_it():
+    """As an earlier version named it: options as text, as a command line gives them, or as values."""
+    for options in ({"bias": "true"}, {"bias": True}):
+        request = RunRequest(
+            "mlp_mixer", "linear_map@s3", "lite", seeds=2, mixer_options=options, learning_rate=0.01,
+            task_options={"state_size": 4},
+        )  # fmt: skip
+        assert Sweep(("mlp_mixer", "gru"), ("task.sparsity=1..3",), request).name == "linear_map@s3-4ac1c51664"

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from planned import planned
 from torch import nn
 
-from benchbed.config.request import plan
-from benchbed.config.tracks import load_track
+from benchbed.config.request import RunRequest
 from benchbed.errors import OptionError, ResultError
 from benchbed.lab.trace.jumps import Jump, events, find_jumps
 from benchbed.lab.trace.maps import agreement, influence, mixing, other_parents, output_parents, outputs_of, patterns
 from benchbed.lab.trace.members import trace
 from benchbed.lab.trace.patching import patch
 from benchbed.plugins.registry import find
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 from benchbed.training.recipe import Recipe, make_recipe
 
-REQUEST = EngineRequest("auto", torch.device("cpu"))
+REQUEST = EngineSettings("auto", torch.device("cpu"))
 CHANCE = float(np.log(2))
 
 
@@ -175,18 +175,11 @@ def test_of_many_outputs_the_last_are_looked_at(configure):
 def traced(tmp_path_factory):
     """Two seeds of attention on the smallest map that shows a plateau, traced; and the run's folder."""
     folder = tmp_path_factory.mktemp("traced")
-    config = plan(
-        "multi_head_attention",
-        "linear_map",
-        load_track("lite"),
-        track_is_published=True,
-        device="cpu",
-        seeds=2,
-        learning_rate=1e-3,
-        max_steps=400,
-        checked=False,
+    request = RunRequest(
+        "multi_head_attention", "linear_map", "lite", seeds=2, learning_rate=1e-3, max_steps=400, checked=False
     )
-    result, members = trace(config, folder, REQUEST, lambda _: None)
+    config = request.resolve("cpu")
+    result, members = trace(planned(config, folder), REQUEST, lambda _: None)
     return config, folder, result, members
 
 
@@ -209,12 +202,12 @@ def test_the_pattern_is_found_where_the_loss_jumps_and_not_before(traced):
 
 def test_a_trace_that_was_made_is_taken_up_and_one_without_weights_is_told(traced, tmp_path):
     config, folder, _, members = traced
-    _, again = trace(config, folder, REQUEST, lambda _: pytest.fail("it trained"))
+    _, again = trace(planned(config, folder), REQUEST, lambda _: pytest.fail("it trained"))
     assert again[0].influence == members[0].influence
     for path in (folder / "weights" / "seed-1").iterdir():
         path.rename(tmp_path / path.name)
     with pytest.raises(ResultError, match=r"holds no weights of seed 1 at step .*; trace it again with --fresh"):
-        trace(config, folder, REQUEST, lambda _: None)
+        trace(planned(config, folder), REQUEST, lambda _: None)
     for path in tmp_path.iterdir():
         path.rename(folder / "weights" / "seed-1" / path.name)
 
@@ -227,9 +220,9 @@ def test_a_trace_that_was_interrupted_goes_on_with_the_same_weights(configure, t
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trace(config, tmp_path / "cut", REQUEST, stop)
-    trace(config, tmp_path / "cut", REQUEST, lambda _: None)
-    trace(config, tmp_path / "whole", REQUEST, lambda _: None)
+        trace(planned(config, tmp_path / "cut"), REQUEST, stop)
+    trace(planned(config, tmp_path / "cut"), REQUEST, lambda _: None)
+    trace(planned(config, tmp_path / "whole"), REQUEST, lambda _: None)
     files = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "weights").rglob("*.pt")}
     assert len(files) >= 8
     for name in files:

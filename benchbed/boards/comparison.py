@@ -12,11 +12,11 @@ from benchbed.errors import ResultError
 from benchbed.results.result import Result, load_result
 from benchbed.results.stats import permutation_p, ratio_of_means
 
-__all__ = ["PairOfRuns", "load_pair"]
+__all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True)
-class PairOfRuns:
+class Comparison:
     """Two runs, the ratio of their mean steps, and the test of whether they differ."""
 
     names: tuple[str, str]
@@ -46,7 +46,7 @@ class PairOfRuns:
         }
 
 
-def load_pair(boards: Path, names: tuple[str, str], track: str | None, level: str | None) -> PairOfRuns:
+def compare(boards: Path, names: tuple[str, str], track: str | None, level: str | None) -> Comparison:
     """Read two runs or entries and compare them.
 
     Raises:
@@ -67,7 +67,7 @@ def load_pair(boards: Path, names: tuple[str, str], track: str | None, level: st
         adjusted = pairs.get(frozenset(shown))
     steps: Sequence[list[int]] = [first.restricted_steps, second.restricted_steps]
     ratio, interval = ratio_of_means(*steps)
-    return PairOfRuns(shown, (first, second), ratio, interval, permutation_p(*steps), adjusted)
+    return Comparison(shown, (first, second), ratio, interval, permutation_p(*steps), adjusted)
 
 
 def _load(boards: Path, name: str, track: str | None, level: str | None) -> tuple[str, Result, Path | None]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from benchbed.errors import EntryError
 from benchbed.storage.files import file_name
 
-__all__ = ["STANDINGS", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
+__all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
 
-STANDINGS = "board.json"
+BOARD_FILE = "board.json"
 """The file beside a board's entries that holds their standings."""
 _FORM = b"3"
 """Another one whenever standings have other fields, so that older files of them are not read."""

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchbed.boards.folders import STANDINGS, find_boards, stamp
+from benchbed.boards.folders import BOARD_FILE, find_boards, stamp
 from benchbed.errors import EntryError
 
 __all__ = ["find_entry", "read_standings"]
@@ -21,7 +21,7 @@ def read_standings(folder: Path) -> dict[str, Any]:
         EntryError: they must be computed, and a file is no entry.
     """
     try:
-        stored = json.loads((folder / STANDINGS).read_text(encoding="utf-8"))
+        stored = json.loads((folder / BOARD_FILE).read_text(encoding="utf-8"))
         if stored["stamp"] == stamp(folder):
             return stored
     except (OSError, ValueError, KeyError, TypeError):

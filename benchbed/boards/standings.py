@@ -6,14 +6,15 @@ from statistics import fmean
 from typing import Any
 
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
-from benchbed.boards.folders import STANDINGS, entry_files, stamp
+from benchbed.boards.folders import BOARD_FILE, entry_files, stamp
 from benchbed.boards.ranking import rank
 from benchbed.config.protocol import MINIMUM_SEEDS
 from benchbed.config.tracks import load_track
 from benchbed.reporting.wording import bound
 from benchbed.results.result import Result
+from benchbed.results.scoring import restricted
 from benchbed.results.stats import ratio_of_means
-from benchbed.storage.files import write_atomically
+from benchbed.storage.files import write_text
 
 __all__ = ["compute_standings", "training_costs", "write_standings"]
 
@@ -48,11 +49,11 @@ def compute_standings(folder: Path) -> dict[str, Any]:
 def write_standings(folder: Path, *, write: bool) -> bool:
     """Bring `board.json` up to date, or only look; whether it was out of date."""
     text = json.dumps(compute_standings(folder), indent=1, allow_nan=False) + "\n"
-    path = folder / STANDINGS
+    path = folder / BOARD_FILE
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
     if write:
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_text(path, text)
     return True
 
 
@@ -144,5 +145,5 @@ def _tuned(entry: Entry, rate: float) -> dict[str, Any]:
         "rate": rate,
         "solved": sum(row.status == "solved" for row in rows),
         "seeds": len(rows),
-        "mean_steps": fmean(row.steps or budget for row in rows) if rows else None,
+        "mean_steps": fmean(restricted(row.steps, budget) for row in rows) if rows else None,
     }

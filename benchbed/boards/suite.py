@@ -7,23 +7,27 @@ from rich.console import Console
 
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.folders import entry_files
+from benchbed.config.request import RunRequest
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
-from benchbed.job import Job, run_job
 from benchbed.plugins.registry import Plugin, find, plugins
+from benchbed.reporting.live import COMPILING, run_live, say
+from benchbed.runs.execute import prepare
 from benchbed.storage.files import file_name
+from benchbed.training.devices import find_device
+from benchbed.training.engine import EngineSettings
 
-__all__ = ["Cell", "missing_cells", "run_cells"]
+__all__ = ["Vacancy", "fill_vacancies", "find_vacancies"]
 
 
-class Cell(NamedTuple):
-    """One mixer on one level."""
+class Vacancy(NamedTuple):
+    """One mixer on one level that a board lacks."""
 
     mixer: str
     level: str
 
 
-def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: list[str] | None) -> list[Cell]:
+def find_vacancies(boards: Path, track: str, mixers: list[str] | None, levels: list[str] | None) -> list[Vacancy]:
     """Every mixer on every level, but for those that a board holds, as their source is today.
 
     Args:
@@ -40,32 +44,41 @@ def missing_cells(boards: Path, track: str, mixers: list[str] | None, levels: li
     chosen = [find("mixer", name) for name in mixers] if mixers else usable
     names = [_level(loaded, name) for name in levels] if levels else loaded.level_names
     return [
-        Cell(plugin.label, level) for level in names for plugin in chosen if not _held(boards / track, level, plugin)
+        Vacancy(plugin.label, level)
+        for level in names
+        for plugin in chosen
+        if not _held(boards / track, level, plugin)
     ]
 
 
-def run_cells(
-    cells: list[Cell], track: str, out: Path, device: str, console: Console, *, compiled: bool = False
-) -> dict[Cell, str]:
-    """Run cells one after another; finished runs in `out` are taken as they are.
+def fill_vacancies(
+    vacancies: list[Vacancy], track: str, out: Path, device: str, console: Console, *, compiled: bool = False
+) -> dict[Vacancy, str]:
+    """Run them one after another; finished runs in `out` are taken as they are.
 
     Returns:
-        What went wrong, by cell.
+        What went wrong, by vacancy.
     """
-    failures: dict[Cell, str] = {}
-    for number, cell in enumerate(cells, start=1):
-        console.rule(f"{number} of {len(cells)}: {cell.mixer} on {cell.level}", align="left")
+    failures: dict[Vacancy, str] = {}
+    found = find_device(device)
+    if compiled:
+        say(console, COMPILING)
+    for number, vacancy in enumerate(vacancies, start=1):
+        console.rule(f"{number} of {len(vacancies)}: {vacancy.mixer} on {vacancy.level}", align="left")
         try:
-            run_job(Job([cell.mixer], cell.level, track, out=out, device=device, compiled=compiled), console)
+            planned = prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)
+            run_live(planned, EngineSettings("auto", found, compiled), console)
         except BenchbedError as error:
-            failures[cell] = str(error)
+            failures[vacancy] = str(error)
             console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)
-        except Exception as error:  # a bug in one cell must not cost the others their night
-            failures[cell] = f"{type(error).__name__}: {error}"
+        except Exception as error:  # a bug in one run must not cost the others their night
+            failures[vacancy] = f"{type(error).__name__}: {error}"
             console.print_exception()
-    console.rule(f"{len(cells) - len(failures)} of {len(cells)} cells finished", align="left")
-    for cell, reason in failures.items():
-        console.print(f"failed: {cell.mixer} on {cell.level}: {reason}", style="red", soft_wrap=True, markup=False)
+    console.rule(f"{len(vacancies) - len(failures)} of {len(vacancies)} cells finished", align="left")
+    for vacancy, reason in failures.items():
+        console.print(
+            f"failed: {vacancy.mixer} on {vacancy.level}: {reason}", style="red", soft_wrap=True, markup=False
+        )
     return failures
 
 

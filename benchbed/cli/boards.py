@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchbed.boards.folders import STANDINGS, Sort, boards_folder, find_boards
+from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
+from benchbed.cli.arguments import Compiled, Json, split_names
 from benchbed.cli.terminal import console, going_on, print_json
 
 __all__ = ["compare", "leaderboard", "schema", "suite"]
@@ -18,7 +19,6 @@ Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tra
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
 Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
 _DOCUMENTS = [Path("README.md"), Path("docs/findings.md")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Document(StrEnum):
@@ -176,7 +176,7 @@ def render(
     from benchbed.boards.views.markdown import fill_document
 
     folder = boards_folder(boards)
-    stale = [board / STANDINGS for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
+    stale = [board / BOARD_FILE for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
     stale += [path for path in documents if path.is_file() and fill_document(path, folder, write=not dry)]
     for path in stale:
         print(f"{path} {'is out of date' if dry else 'written'}")
@@ -196,15 +196,15 @@ def run_suite(
     levels: Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = False,
+    compile_: Compiled = False,
     boards: Boards = None,
 ) -> None:
     """Run every mixer and level that the boards lack; a cell that fails does not stop the others."""
-    from benchbed.boards.suite import missing_cells, run_cells
+    from benchbed.boards.suite import fill_vacancies, find_vacancies
 
-    cells = missing_cells(boards_folder(boards), track, _split(mixers), _split(levels))
+    vacancies = find_vacancies(boards_folder(boards), track, split_names(mixers), split_names(levels))
     with going_on():
-        failures = run_cells(cells, track, out, device, console(), compiled=compile_)
+        failures = fill_vacancies(vacancies, track, out, device, console(), compiled=compile_)
     if failures:
         raise typer.Exit(1)
 
@@ -218,17 +218,17 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
-    from benchbed.boards.comparison import load_pair
+    from benchbed.boards.comparison import compare as compare_runs
     from benchbed.boards.views.sentences import verdict
     from benchbed.boards.views.tables import pair_table
 
-    pair = load_pair(boards_folder(boards), (first, second), track, level)
+    pair = compare_runs(boards_folder(boards), (first, second), track, level)
     if as_json:
         print_json(pair.plain())
         return
     screen = console()
-    screen.print(pair_table(pair.names, pair.results, pair.costs))
-    screen.print(verdict(pair.names, pair.ratio, pair.interval, pair.p, pair.adjusted), highlight=False)
+    screen.print(pair_table(pair))
+    screen.print(verdict(pair), highlight=False)
 
 
 def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Document.entry) -> None:
@@ -239,10 +239,6 @@ def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Docum
 
     models = {Document.entry: Entry, Document.result: Result, Document.track: TrackFile}
     print_json(models[what].model_json_schema())
-
-
-def _split(names: str | None) -> list[str] | None:
-    return [name.strip() for name in names.split(",") if name.strip()] if names else None
 
 
 def _span(seeds: list[int]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from benchbed.cli.arguments import Device, Json, parse_assignments
 from benchbed.cli.terminal import console, going_on, print_json
 
 __all__ = ["patch", "reproduce", "sweep", "trace"]
@@ -18,7 +19,6 @@ TaskOptions = Annotated[list[str] | None, typer.Option("--task-option", metavar=
 Seeds = Annotated[int | None, typer.Option(help="Scoring seeds. [default: the track's]")]
 MaxSteps = Annotated[int | None, typer.Option(help="Budget in steps. [default: the track's]")]
 Rate = Annotated[float | None, typer.Option(help="Train at this rate. [default: tune, as `benchbed run` does]")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 
 
 class BackendName(StrEnum):
@@ -63,24 +63,24 @@ def sweep(
     check: Annotated[bool, typer.Option("--check/--no-check", help="Look for leaks before training.")] = True,
 ) -> None:
     """Run mixers over a grid of options: a table of every seed, and pictures. Exit code 1 if a cell failed."""
+    from benchbed.config.request import RunRequest
     from benchbed.lab.sweep.cells import Sweep
-    from benchbed.lab.sweep.job import run_sweep_job
-    from benchbed.plugins.options import parse_assignments
+    from benchbed.lab.sweep.job import run_sweep
 
-    asked = Sweep(
-        mixers=tuple(mixer),
+    request = RunRequest(
+        mixer=mixer[0],
         task=task,
         track=track,
-        grid=tuple(grid),
+        mixer_options=parse_assignments(mixer_option, "--mixer-option"),
+        task_options=parse_assignments(task_option, "--task-option"),
         seeds=seeds,
         max_steps=max_steps,
         learning_rate=learning_rate,
-        mixer_options=parse_assignments(mixer_option or [], "--mixer-option"),
-        task_options=parse_assignments(task_option or [], "--task-option"),
         checked=check,
     )
+    asked = Sweep(tuple(mixer), tuple(grid), request)
     with going_on():
-        cells = run_sweep_job(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
+        cells = run_sweep(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
     if any(cell.status == "failed" for cell in cells):
         raise typer.Exit(1)
 
@@ -102,22 +102,18 @@ def trace(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
 ) -> None:
     """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
-    from benchbed.config.request import plan
-    from benchbed.config.tracks import load_track, track_names
-    from benchbed.lab.trace.job import run_trace_job
-    from benchbed.plugins.options import parse_assignments
+    from benchbed.config.request import RunRequest
+    from benchbed.lab.trace.job import run_trace
     from benchbed.training.devices import find_device
 
     found = find_device(device)
-    configs = [
-        plan(
-            mixer,
-            task,
-            load_track(track),
-            track_is_published=track in track_names(),
-            device=found.type,
-            mixer_options=parse_assignments(mixer_option or [], "--mixer-option"),
-            task_options=parse_assignments(task_option or [], "--task-option"),
+    requests = [
+        RunRequest(
+            mixer=mixer,
+            task=task,
+            track=track,
+            mixer_options=parse_assignments(mixer_option, "--mixer-option"),
+            task_options=parse_assignments(task_option, "--task-option"),
             seeds=seeds,
             max_steps=max_steps,
             learning_rate=learning_rate,
@@ -127,13 +123,13 @@ def trace(
         for strength in ([0.0] if bias is None else [0.0, bias])
     ]
     with going_on():
-        run_trace_job(configs, out, found, console(), fresh=fresh)
+        run_trace(requests, out, found, console(), fresh=fresh)
 
 
 def patch(
     early: Annotated[Path, typer.Argument(help="Weights of a traced run: .../weights/seed-0/step-000100.pt.")],
     late: Annotated[Path, typer.Argument(help="Later ones of the same seed.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Put the attention patterns of one checkpoint into another: the share of the loss gap that they carry."""
     from benchbed.lab.trace.patching import patch as exchange

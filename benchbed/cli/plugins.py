@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchbed.cli.arguments import Json, MixerOptions, TaskOptions, parse_assignments
 from benchbed.cli.terminal import console, print_json
 from benchbed.errors import OptionError
 
@@ -30,7 +31,7 @@ class Holds(StrEnum):
 
 def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")] = Listed.mixers,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List mixers, tasks or tracks, without importing them."""
     from benchbed.config.tracks import list_tracks
@@ -42,7 +43,7 @@ def list_(
 
 def plugins(
     load: Annotated[bool, typer.Option("--check", help="Import each and say whether it works.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List every installed mixer and task with its status; exit code 1 if --check finds a broken one."""
     from benchbed.plugins.listing import list_installed
@@ -59,9 +60,9 @@ def check(
     ] = None,
     task: Annotated[str | None, typer.Option("--task", "-t", help="Check this task, or task@level, instead.")] = None,
     track: Annotated[str, typer.Option(help="Track whose sizes and levels are tried.")] = "lite",
-    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
-    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the task.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    mixer_option: MixerOptions = None,
+    task_option: TaskOptions = None,
+    as_json: Json = False,
 ) -> None:
     """Check a mixer or a task for whatever would make its scores meaningless; exit code 1 if it fails.
 
@@ -71,9 +72,9 @@ def check(
     from benchbed.reporting.tables import print_finding
 
     if mixer is not None and task is None and not task_option:
-        examination = examine_mixer(mixer, track, mixer_option or [])
+        examination = examine_mixer(mixer, track, parse_assignments(mixer_option, "--mixer-option"))
     elif task is not None and mixer is None and not mixer_option:
-        examination = examine_task(task, track, task_option or [])
+        examination = examine_task(task, track, parse_assignments(task_option, "--task-option"))
     else:
         raise OptionError("check: expected a mixer, or a task with --task, and options of that alone")
     findings = []

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from benchbed.cli.arguments import Json, MixerOptions, parse_assignments
 from benchbed.cli.terminal import console, print_json
 from benchbed.errors import OptionError
-from benchbed.plugins.options import parse_assignments
 
 __all__ = ["plot", "show"]
 
@@ -16,8 +16,8 @@ def show(
     what: Annotated[str, typer.Argument(help="A result.yaml, its folder, or the word mixer.")],
     name: Annotated[str | None, typer.Argument(help="Of the mixer.")] = None,
     track: Annotated[str, typer.Option(help="Track at whose shapes a mixer is measured.")] = "lite",
-    mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixer.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    mixer_option: MixerOptions = None,
+    as_json: Json = False,
 ) -> None:
     """Print a stored result again, or what a mixer costs: parameters, FLOPs, time and state, measured here."""
     if name is not None:
@@ -27,7 +27,7 @@ def show(
 
         from benchbed.lab.profile.measure import profile_mixer
 
-        profile = profile_mixer(name, track, parse_assignments(mixer_option or [], "--mixer-option"))
+        profile = profile_mixer(name, track, parse_assignments(mixer_option, "--mixer-option"))
         if as_json:
             print_json(TypeAdapter(type(profile)).dump_python(profile, mode="json"))
         else:

@@ -2,11 +2,19 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchbed.cli.arguments import Compiled, Device, parse_assignments
 from benchbed.cli.terminal import console, going_on, print_json
+from benchbed.errors import OptionError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchbed.config.request import RunRequest
+    from benchbed.runs.execute import PlannedRun
 
 __all__ = ["run"]
 
@@ -38,8 +46,8 @@ def run(
     learning_rate: Annotated[float | None, typer.Option(help="Train at this rate, tune nothing; unranked.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    compile_: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = False,
+    device: Device = "auto",
+    compile_: Compiled = False,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
     ] = True,
@@ -47,32 +55,61 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""
-    from benchbed.job import Job, run_job
+    from benchbed.config.request import RunRequest
+    from benchbed.reporting.live import COMPILING, run_live, say
+    from benchbed.training.devices import find_device
+    from benchbed.training.engine import EngineSettings
 
-    job = Job(
-        mixers=mixer,
-        task=task,
-        track=track,
-        mixer_options=mixer_option or [],
-        task_options=task_option or [],
-        match_parameters=match_parameters,
-        match_by=match_by,
-        seeds=seeds,
-        max_steps=max_steps,
-        learning_rate=learning_rate,
-        out=out,
-        engine=engine.value,
-        device=device,
-        compiled=compile_,
-        fresh=fresh,
-        checked=check,
-    )
-    screen = console(stderr=as_json)
+    found, screen = find_device(device), console(stderr=as_json)
+    _refuse(mixer, match_by, match_parameters)
+    requests = [
+        RunRequest(
+            mixer=name,
+            task=task,
+            track=track,
+            mixer_options=parse_assignments(mixer_option, "--mixer-option"),
+            task_options=parse_assignments(task_option, "--task-option"),
+            seeds=seeds,
+            max_steps=max_steps,
+            learning_rate=learning_rate,
+            checked=check,
+        )
+        for name in mixer
+    ]
     with going_on():
-        results = run_job(job, screen)
+        if track is None:
+            _say_track(found.type, screen)
+        planned = [_prepare(request, found.type, out, match_parameters, match_by) for request in requests]
+        if compile_:
+            say(screen, COMPILING)
+        settings = EngineSettings(engine.value, found, compile_)
+        results = [run_live(each, settings, screen, fresh=fresh) for each in planned]
     if as_json:
         print_json([result.model_dump(mode="json") for result in results])
     elif len(results) > 1:
         from benchbed.reporting.tables import comparison_table
 
         screen.print(comparison_table(results))
+
+
+def _refuse(mixers: list[str], match_by: str | None, match_parameters: int | None) -> None:
+    if len(set(mixers)) < len(mixers):
+        raise OptionError(f"--mixer: expected different mixers, found {', '.join(mixers)}")
+    if match_by and match_parameters is None:
+        raise OptionError("--match-by: expected --match-parameters with it")
+
+
+def _say_track(device: str, screen: "Console") -> None:
+    from benchbed.config.request import default_track
+    from benchbed.reporting.live import say
+
+    reason = "CUDA is present" if device == "cuda" else f"the device is {device}, not CUDA"
+    say(screen, f"track {default_track(device)}, because {reason}; choose another with --track")
+
+
+def _prepare(request: "RunRequest", device: str, out: Path, target: int | None, option: str | None) -> "PlannedRun":
+    from benchbed.runs.execute import prepare
+    from benchbed.runs.matching import plan_at_size
+
+    config = request.resolve(device) if target is None else plan_at_size(request, device, target, option)
+    return prepare(config, out)

@@ -1,7 +1,7 @@
-"""What somebody asked for, and how it becomes a `RunConfig`."""
+"""What somebody asked for, and how it becomes a `RunConfig`: the same for a command line, a notebook and a sweep."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -9,116 +9,141 @@ from pydantic import ValidationError
 from benchbed import __version__
 from benchbed.config.protocol import MINIMUM_SEEDS
 from benchbed.config.run_config import MixerReference, RunConfig, TaskReference, TrackReference
-from benchbed.config.tracks import Backbone, Level, Track, track_names
+from benchbed.config.tracks import BackboneSizes, Level, Track, load_track, track_names
 from benchbed.errors import DeviceError, OptionError
 from benchbed.plugins.registry import Plugin, find
 from benchbed.storage.schema import Strict, describe_error
 
-__all__ = ["CUSTOM", "M", "choose_level", "plan"]
-
-M = TypeVar("M", bound=Strict)
-
+__all__ = ["CUSTOM", "RunRequest", "choose_level", "default_track"]
 
 CUSTOM = "custom"
 """Name of a level whose options were changed."""
 
+M = TypeVar("M", bound=Strict)
 
-def plan(
-    mixer: str,
-    task: str,
-    track: Track,
-    *,
-    track_is_published: bool,
-    device: str,
-    mixer_options: Mapping[str, str] = MappingProxyType({}),
-    task_options: Mapping[str, str] = MappingProxyType({}),
-    backbone: Mapping[str, str] = MappingProxyType({}),
-    seeds: int | None = None,
-    max_steps: int | None = None,
-    learning_rate: float | None = None,
-    score_bias: float = 0.0,
-    checked: bool = True,
-) -> RunConfig:
-    """Resolve what a command line asked for.
 
-    Args:
-        mixer: name of a mixer, or `package.module:Class`.
-        task: `name` or `name@level`.
-        track: the track to run under.
-        track_is_published: whether it came with benchbed, and not from a file of the user's.
-        device: type of the device.
-        mixer_options: as text.
-        task_options: as text; they replace single options of the level.
-        backbone: sizes instead of the track's, as text.
-        seeds: scoring seeds instead of the track's number.
-        max_steps: budget instead of the track's.
-        learning_rate: train at this rate and tune nothing.
-        score_bias: added to the attention scores of the true parents.
-        checked: run the leak checks before training.
+@dataclass(frozen=True)
+class RunRequest:
+    """What somebody asked for. Nothing has been looked up, and nothing has to exist.
 
-    Raises:
-        BenchbedError: something does not exist or does not fit together.
+    Options are values, or text as a command line gives it.
     """
-    task_name, _, level_name = task.partition("@")
-    mixer_plugin, task_plugin = find("mixer", mixer), find("task", task_name)
-    level_name, level, options = choose_level(track, task_plugin, level_name, task_options)
-    resolved = mixer_plugin.resolve(mixer_options, text=True)
-    if mixer_plugin.needs_cuda and device != "cuda":
-        raise DeviceError(f"{mixer_plugin.owner}: expected a CUDA device, found {device}; leave --device away")
-    budget = track.budget if max_steps is None else _changed(track.budget, {"steps": max_steps}, "--max-steps")
-    number = track.seeds.scoring if seeds is None else seeds
-    if not 1 <= number <= min(track.seeds.tuning):
-        raise OptionError(f"--seeds: expected 1 to {min(track.seeds.tuning)}, found {number}")
-    reasons = {
-        f"the track is a file, not one of {', '.join(track_names())}": not track_is_published,
-        f"--seeds {number} instead of {track.seeds.scoring}": number != track.seeds.scoring,
-        f"--max-steps {budget.steps} instead of {track.budget.steps}": budget.steps != track.budget.steps,
-        f"{mixer_plugin.owner} is registered by no package": not mixer_plugin.registered,
-        "--task-option changes the level": level_name == CUSTOM,
-        f"track {track.name} has no level of {task_plugin.label}": task_plugin.label not in track.tasks,
-        f"fewer than {MINIMUM_SEEDS} seeds": number < MINIMUM_SEEDS,
-        f"--learning-rate {learning_rate} instead of tuning": learning_rate is not None,
-        f"backbone changed: {', '.join(f'{k}={v}' for k, v in backbone.items())}": bool(backbone),
-        f"--bias {score_bias:g} on the true parents": score_bias != 0,
-        "--no-check": not checked,
-    }
-    sizes = track.backbone.model_dump() | ({} if level.layers is None else {"layers": level.layers})
-    optimiser = track.optimiser
-    if learning_rate is not None:
-        optimiser = _changed(optimiser, {"learning_rates": [learning_rate]}, "--learning-rate")
-    return RunConfig(
-        benchbed=__version__,
-        mixer=MixerReference(
-            name=mixer_plugin.label,
-            distribution=mixer_plugin.distribution,
-            version=mixer_plugin.version,
-            options=resolved,
-            source_hash=mixer_plugin.source_hash,
-        ),
-        task=TaskReference(
-            name=task_plugin.label,
-            level=level_name,
-            distribution=task_plugin.distribution,
-            version=task_plugin.version,
-            task_version=task_plugin.load().version,
-            options=options,
-            source_hash=task_plugin.source_hash,
-        ),
-        track=TrackReference(name=track.name, version=track.version, hash=track.hash),
-        backbone=_sized(sizes, backbone),
-        optimiser=optimiser,
-        budget=budget,
-        scoring_seeds=list(range(number)),
-        tuning_seeds=track.seeds.tuning if learning_rate is None else [],
-        device=device,
-        checked=checked,
-        unranked=[reason for reason, holds in reasons.items() if holds],
-        score_bias=score_bias,
-    )
+
+    mixer: str
+    """Name of a mixer, or `package.module:Class`."""
+    task: str
+    """`name` or `name@level`."""
+    track: str | Track | None = None
+    """A published name; a file's path or a `Track`, which is unranked; None is `standard` on CUDA, else `lite`."""
+    mixer_options: Mapping[str, Any] = field(default_factory=dict)
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    """They replace single options of the level; unranked."""
+    backbone: Mapping[str, Any] = field(default_factory=dict)
+    """Sizes instead of the track's; unranked."""
+    seeds: int | None = None
+    """Scoring seeds instead of the track's number; unranked."""
+    max_steps: int | None = None
+    """Budget instead of the track's; unranked."""
+    learning_rate: float | None = None
+    """Train at this rate and tune nothing; unranked."""
+    score_bias: float = 0.0
+    """Added to the attention scores of the true parents; unranked."""
+    checked: bool = True
+    """Run the leak checks before training; without, it is unranked."""
+
+    def load_track(self, device: str) -> Track:
+        """The track, loaded.
+
+        Args:
+            device: its type, `cpu` or `cuda`.
+
+        Raises:
+            BenchbedError: there is none of this name, or its file is malformed.
+        """
+        if isinstance(self.track, Track):
+            return self.track
+        return load_track(self.track or default_track(device))
+
+    def resolve(self, device: str) -> RunConfig:
+        """Look everything up, validate it, and say why the run would be unranked.
+
+        Args:
+            device: its type, `cpu` or `cuda`.
+
+        Raises:
+            BenchbedError: something does not exist or does not fit together.
+        """
+        task_name, _, level_name = self.task.partition("@")
+        mixer, task, track = find("mixer", self.mixer), find("task", task_name), self.load_track(device)
+        level_name, level, task_options = choose_level(track, task, level_name, self.task_options)
+        mixer_options = mixer.resolve(self.mixer_options, text=True)
+        if mixer.needs_cuda and device != "cuda":
+            raise DeviceError(f"{mixer.owner}: expected a CUDA device, found {device}; leave --device away")
+        steps, rate = self.max_steps, self.learning_rate
+        budget = track.budget if steps is None else _changed(track.budget, {"steps": steps}, "--max-steps")
+        number = track.seeds.scoring if self.seeds is None else self.seeds
+        if not 1 <= number <= min(track.seeds.tuning):
+            raise OptionError(f"--seeds: expected 1 to {min(track.seeds.tuning)}, found {number}")
+        given = {} if rate is None else {"learning_rates": [rate]}
+        sizes = track.backbone.model_dump() | ({} if level.layers is None else {"layers": level.layers})
+        return RunConfig(
+            benchbed=__version__,
+            mixer=MixerReference(
+                name=mixer.label,
+                distribution=mixer.distribution,
+                version=mixer.version,
+                options=mixer_options,
+                source_hash=mixer.source_hash,
+            ),
+            task=TaskReference(
+                name=task.label,
+                level=level_name,
+                distribution=task.distribution,
+                version=task.version,
+                task_version=task.load().version,
+                options=task_options,
+                source_hash=task.source_hash,
+            ),
+            track=TrackReference(name=track.name, version=track.version, hash=track.hash),
+            backbone=_sized(sizes, self.backbone),
+            optimiser=_changed(track.optimiser, given, "--learning-rate") if given else track.optimiser,
+            budget=budget,
+            scoring_seeds=list(range(number)),
+            tuning_seeds=track.seeds.tuning if rate is None else [],
+            device=device,
+            checked=self.checked,
+            unranked=self._reasons(track, mixer, task, level_name, number),
+            score_bias=self.score_bias,
+        )
+
+    def _reasons(self, track: Track, mixer: Plugin, task: Plugin, level: str, seeds: int) -> list[str]:
+        """Why the run cannot stand on a board. Words and order are part of its identity."""
+        rate, bias, steps = self.learning_rate, self.score_bias, self.max_steps or track.budget.steps
+        published = self.track is None or self.track in track_names()
+        sizes = ", ".join(f"{key}={value}" for key, value in self.backbone.items())
+        reasons = {
+            f"the track is a file, not one of {', '.join(track_names())}": not published,
+            f"--seeds {seeds} instead of {track.seeds.scoring}": seeds != track.seeds.scoring,
+            f"--max-steps {steps} instead of {track.budget.steps}": steps != track.budget.steps,
+            f"{mixer.owner} is registered by no package": not mixer.registered,
+            "--task-option changes the level": level == CUSTOM,
+            f"track {track.name} has no level of {task.label}": task.label not in track.tasks,
+            f"fewer than {MINIMUM_SEEDS} seeds": seeds < MINIMUM_SEEDS,
+            f"--learning-rate {rate} instead of tuning": rate is not None,
+            f"backbone changed: {sizes}": bool(self.backbone),
+            f"--bias {bias:g} on the true parents": bias != 0,
+            "--no-check": not self.checked,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+
+def default_track(device: str) -> str:
+    """The track of a run that names none."""
+    return "standard" if device == "cuda" else "lite"
 
 
 def choose_level(
-    track: Track, task: Plugin, name: str, changes: Mapping[str, str]
+    track: Track, task: Plugin, name: str, changes: Mapping[str, Any]
 ) -> tuple[str, Level, dict[str, Any]]:
     """A level's name, its setting, and all options of the task at it.
 
@@ -126,7 +151,7 @@ def choose_level(
         track: whose levels they are; a task that the track does not know has one level, its own defaults.
         task: the task.
         name: the level's; empty for the default.
-        changes: options, as text, instead of the level's; if they make a difference, its name is `CUSTOM`.
+        changes: options, values or text, instead of the level's; if they make a difference, its name is `CUSTOM`.
 
     Raises:
         UnknownNameError: there is no such level.
@@ -149,8 +174,8 @@ def _changed(model: M, changes: Mapping[str, Any], flag: str) -> M:
         raise OptionError(f"{flag}: {describe_error(error, type(model))}") from None
 
 
-def _sized(sizes: Mapping[str, int], changes: Mapping[str, str]) -> Backbone:
+def _sized(sizes: Mapping[str, int], changes: Mapping[str, Any]) -> BackboneSizes:
     try:
-        return Backbone.model_validate_strings({**{k: str(v) for k, v in sizes.items()}, **changes})
+        return BackboneSizes.model_validate_strings({k: str(v) for k, v in {**sizes, **changes}.items()})
     except ValidationError as error:
-        raise OptionError(f"backbone: {describe_error(error, Backbone)}") from None
+        raise OptionError(f"backbone: {describe_error(error, BackboneSizes)}") from None

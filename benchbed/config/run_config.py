@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import NonNegativeInt, SerializerFunctionWrapHandler, model_serializer
 
-from benchbed.config.tracks import Backbone, Budget, Optimiser
+from benchbed.config.tracks import BackboneSizes, Budget, OptimiserSettings
 from benchbed.storage.schema import Strict, fingerprint
 
 __all__ = ["MixerReference", "RunConfig", "TaskReference", "TrackReference"]
@@ -51,8 +51,8 @@ class RunConfig(Strict):
     mixer: MixerReference
     task: TaskReference
     track: TrackReference
-    backbone: Backbone
-    optimiser: Optimiser
+    backbone: BackboneSizes
+    optimiser: OptimiserSettings
     budget: Budget
     scoring_seeds: list[NonNegativeInt]
     tuning_seeds: list[NonNegativeInt]

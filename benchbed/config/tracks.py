@@ -18,10 +18,10 @@ from benchbed.storage.files import YamlError, load_yaml
 from benchbed.storage.schema import Strict, describe_error, fingerprint
 
 __all__ = [
-    "Backbone",
+    "BackboneSizes",
     "Budget",
     "Level",
-    "Optimiser",
+    "OptimiserSettings",
     "Seeds",
     "TaskLevels",
     "Track",
@@ -33,7 +33,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 
-class Backbone(Strict):
+class BackboneSizes(Strict):
     """The tiny model around the mixer."""
 
     dim: PositiveInt
@@ -41,7 +41,7 @@ class Backbone(Strict):
     layers: PositiveInt
 
 
-class Optimiser(Strict):
+class OptimiserSettings(Strict):
     """AdamW with linear warm-up, then a constant rate."""
 
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=1)]
@@ -115,8 +115,8 @@ class Track(Strict):
     description: str
     baseline: str | None = None
     """The mixer to which the others of a board are compared."""
-    backbone: Backbone
-    optimiser: Optimiser
+    backbone: BackboneSizes
+    optimiser: OptimiserSettings
     budget: Budget
     seeds: Seeds
     tasks: Annotated[dict[str, TaskLevels], Field(min_length=1)]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, Valid
 from benchbed.errors import OptionError, PluginError
 from benchbed.storage.schema import describe_error
 
-__all__ = ["options_model", "parse_assignments", "resolve_options"]
+__all__ = ["options_model", "resolve_options"]
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, protected_namespaces=())
 
@@ -58,31 +58,18 @@ def resolve_options(
         positional: as in `options_model`.
         given: the options that were set.
         owner: how messages name the class, e.g. `"mixer 'mlp_mixer'"`.
-        text: values are strings from a command line, so that `"8"` means 8.
+        text: strings are text as a command line gives it, so that `"8"` means 8; other values mean themselves.
 
     Raises:
         OptionError: an option is unknown or has a wrong value.
     """
     model = options_model(cls, positional)
+    read = {key: value for key, value in given.items() if text and isinstance(value, str)}
     try:
-        options = model.model_validate_strings(dict(given)) if text else model.model_validate(dict(given))
+        options = model.model_validate({key: value for key, value in given.items() if key not in read})
+        if read:
+            parsed = model.model_validate_strings(read)
+            options = options.model_copy(update={key: getattr(parsed, key) for key in read})
     except ValidationError as error:
         raise OptionError(f"{owner}: {describe_error(error, model)}") from None
     return options.model_dump(mode="json")
-
-
-def parse_assignments(pairs: list[str], flag: str) -> dict[str, str]:
-    """Read `["heads=4"]` as `{"heads": "4"}`.
-
-    Raises:
-        OptionError: a pair has no `=`, or a key stands twice.
-    """
-    given: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise OptionError(f"{flag}: expected key=value, found '{pair}'")
-        if key in given:
-            raise OptionError(f"{flag}: '{key}' was given twice; give it once")
-        given[key] = value
-    return given

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from benchbed.errors import PluginError, UnknownNameError
 from benchbed.plugins.options import resolve_options
 from benchbed.plugins.requirements import CUDA, lacking, library_versions
-from benchbed.plugins.sources import class_attribute, first_line, public_class, source_hash, source_path
+from benchbed.plugins.sources import class_attribute, first_line, public_class, source_files, source_hash, source_path
 
 __all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "plugins"]
 
@@ -94,6 +94,12 @@ class Plugin:
     def source_hash(self) -> str | None:
         """See `benchbed.plugins.sources.source_hash`."""
         return source_hash(self.target.partition(":")[0])
+
+    @cached_property
+    def files(self) -> frozenset[str]:
+        """Real paths of the files that hold its code: its own, and those of its package that it imports."""
+        found = source_files(self.target.partition(":")[0])
+        return frozenset(os.path.realpath(path) for path in found.values())
 
     def load(self) -> type:
         """Import the class.

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchbed import __version__
 from benchbed.errors import OptionError, StorageError
 from benchbed.plugins.registry import Kind, plugins
-from benchbed.storage.files import write_atomically
+from benchbed.storage.files import write_text
 
 __all__ = ["new_package"]
 
@@ -69,8 +69,7 @@ def _copy(source: Traversable, target: Path, words: dict[str, str]) -> None:
         if child.is_dir():
             _copy(child, path, words)
         else:
-            text = _fill(child.read_text(encoding="utf-8"), words)
-            write_atomically(path, lambda file, text=text: file.write(text.encode()))
+            write_text(path, _fill(child.read_text(encoding="utf-8"), words))
 
 
 def _fill(text: str, words: dict[str, str]) -> str:

@@ -1,6 +1,6 @@
-"""Pictures of results, with matplotlib."""
+"""Curves of results, and the style that every picture shares."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -11,11 +11,26 @@ from matplotlib.figure import Figure
 from benchbed.errors import OptionError, ResultError
 from benchbed.results.history import History
 from benchbed.results.result import Result
+from benchbed.results.scoring import MemberRow
 from benchbed.storage.files import write_atomically
 
-__all__ = ["plot_results"]
+__all__ = ["bare", "draw_losses", "draw_solved", "plot_results", "save"]
 
 FORMATS = (".png", ".svg")
+
+
+def bare(axes: Axes) -> None:
+    """No frame but the two axes."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def save(figure: Figure, path: Path, dpi: int = 160) -> None:
+    """Write a picture in the format that its ending names.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_atomically(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=dpi))
 
 
 def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
@@ -39,9 +54,11 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     curves, solved = figure.subplots(1, 2)
     for number, (result, history) in enumerate(results):
-        colour = f"C{number % 10}"
-        _draw_losses(curves, result, history, colour)
-        _draw_solved(solved, result, colour)
+        colour, summary, mixer = f"C{number % 10}", result.summary, result.config.mixer.name
+        lines = [(history.steps, losses) for losses in history.loss.mean(axis=2)]
+        draw_losses(curves, result.members, lines, colour, label=mixer)
+        label = f"{mixer}: {summary.solved} of {summary.seeds}"
+        draw_solved(solved, result.members, result.config.budget.steps, colour, label=label)
     first = results[0][0]
     curves.axhline(first.chance_loss, color="0.5", linestyle=":", linewidth=1, label="chance")
     curves.set(xlabel="step", ylabel="held-out loss of the scored tokens (nats)", ylim=(0, None))
@@ -49,30 +66,42 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
     for axes in (curves, solved):
         axes.set_xlim(0, first.config.budget.steps)
         axes.legend(frameon=False, fontsize="small")
-        axes.spines[["top", "right"]].set_visible(False)
+        bare(axes)
     figure.suptitle(f"{first.config.level}, track {first.config.track.name} {first.config.track.version}")
-    write_atomically(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=160))
+    save(figure, path)
 
 
-def _draw_losses(axes: Axes, result: Result, history: History, colour: str) -> None:
-    """One thin line a seed, a dot where it solved."""
-    for row, losses in zip(result.members, history.loss.mean(axis=2), strict=True):
-        label = result.config.mixer.name if row.seed == result.members[0].seed else None
-        axes.plot(history.steps, losses, color=colour, linewidth=0.9, alpha=0.7, label=label)
+def draw_losses(
+    axes: Axes,
+    members: Iterable[MemberRow],
+    lines: Iterable[tuple[np.ndarray, np.ndarray]],
+    colour: str,
+    *,
+    label: str | None = None,
+) -> None:
+    """One thin line a seed, a dot where it solved.
+
+    Args:
+        axes: where to draw.
+        members: rows of a run.
+        lines: of each, steps `(K,)` and mean loss at them in nats `(K,)`; NaN where it had finished.
+        colour: of all of it.
+        label: in the legend, once.
+    """
+    for row, (steps, losses) in zip(members, lines, strict=True):
+        axes.plot(steps, losses, color=colour, linewidth=0.9, alpha=0.7, label=label)
+        label = None
         if row.steps is not None:
-            at = losses[np.searchsorted(history.steps, row.steps)]
-            axes.plot(row.steps, at, "o", color=colour, markersize=4)
+            axes.plot(row.steps, losses[np.searchsorted(steps, row.steps)], "o", color=colour, markersize=4)
 
 
-def _draw_solved(axes: Axes, result: Result, colour: str) -> None:
-    """The empirical distribution function of steps to solve, up to the budget."""
-    steps = sorted(row.steps for row in result.members if row.steps is not None)
-    fractions = np.arange(len(steps) + 1) / len(result.members)
-    summary = result.summary
-    axes.step(
-        [0, *steps, result.config.budget.steps],
-        [*fractions, fractions[-1]],
-        where="post",
-        color=colour,
-        label=f"{result.config.mixer.name}: {summary.solved} of {summary.seeds}",
-    )
+def draw_solved(
+    axes: Axes, members: Sequence[MemberRow], budget: int, colour: str, *, label: str | None = None
+) -> None:
+    """The solved fraction of seeds against step, up to the budget.
+
+    No seed is censored before the budget, so this is the Kaplan-Meier curve, turned round.
+    """
+    steps = sorted(row.steps for row in members if row.steps is not None)
+    fractions = np.arange(len(steps) + 1) / len(members)
+    axes.step([0, *steps, budget], [*fractions, fractions[-1]], where="post", color=colour, label=label)

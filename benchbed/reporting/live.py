@@ -5,20 +5,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
+from benchbed.results.result import Result
+from benchbed.runs.execute import PlannedRun, execute
+from benchbed.runs.progress import Progress
+from benchbed.training.engine import EngineSettings
 
-if TYPE_CHECKING:
-    from benchbed.runs.progress import Progress
+__all__ = ["COMPILING", "Reporter", "run_live", "say"]
 
-__all__ = ["Reporter", "say"]
-
+COMPILING = "--compile: the first evaluation waits for torch.compile, which can take minutes"
 _LOG_SECONDS = 5.0
 _MARKS = {
     "solved": ("✓", "green"),
@@ -47,7 +49,7 @@ class Reporter:
             yield
         self._live = None
 
-    def observe(self, progress: "Progress") -> None:
+    def observe(self, progress: Progress) -> None:
         """Show where a run stands."""
         if self._live is not None:
             self._live.update(_live_view(progress), refresh=True)
@@ -63,12 +65,27 @@ def say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _heading(progress: "Progress") -> str:
-    others = f" and {progress.cells - 1} like it" if progress.cells > 1 else ""
+def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, fresh: bool = False) -> Result:
+    """Carry out a run in front of a console, and show its result; errors are those of `execute`."""
+    config = planned.config
+    if config.unranked:
+        say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
+    reporter = Reporter(console)
+    with reporter.watching():
+        outcome = execute(planned, engine, reporter.observe, fresh=fresh)
+    if outcome.reused:
+        say(console, f"finished before, on {outcome.result.finished}; --fresh trains it again")
+    console.print(result_table(outcome.result))
+    say(console, f"written to {outcome.folder}")
+    return outcome.result
+
+
+def _heading(progress: Progress) -> str:
+    others = f" and {progress.runs - 1} like it" if progress.runs > 1 else ""
     return f"{progress.config.mixer.name} on {progress.config.level}{others}, {progress.stage}"
 
 
-def _standing(progress: "Progress") -> str:
+def _standing(progress: Progress) -> str:
     members = progress.trajectories
     count = {status: sum(t.status == status for t in members) for status in _MARKS}
     # Where training stands is told by those that still train; at the end, by all.
@@ -84,14 +101,14 @@ def _standing(progress: "Progress") -> str:
     )
 
 
-def _live_view(progress: "Progress") -> RenderableType:
+def _live_view(progress: Progress) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    rows = sorted({(t.member.cell, t.member.learning_rate) for t in progress.trajectories})
-    for cell, rate in rows:
+    rows = sorted({(t.member.run, t.member.learning_rate) for t in progress.trajectories})
+    for run, rate in rows:
         seeds = Text()
         for t in progress.trajectories:
-            if (t.member.cell, t.member.learning_rate) == (cell, rate):
+            if (t.member.run, t.member.learning_rate) == (run, rate):
                 mark, colour = _MARKS[t.status]
                 seeds.append(f"{t.member.seed}: {mark}{t.steps_to_solve or t.step}   ", style=colour)
-        table.add_row(f"run {cell + 1}, rate {rate:g}" if progress.cells > 1 else f"rate {rate:g}", seeds)
+        table.add_row(f"run {run + 1}, rate {rate:g}" if progress.runs > 1 else f"rate {rate:g}", seeds)
     return Group(Text(_heading(progress), style="bold"), table, Text(_standing(progress)))

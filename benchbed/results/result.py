@@ -6,7 +6,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     Field,
@@ -20,8 +20,8 @@ from pydantic import (
 
 from benchbed.config.run_config import RunConfig
 from benchbed.errors import ResultError
-from benchbed.results.scoring import MemberRow, Summary
-from benchbed.storage.files import YamlError, dump_yaml, file_name, load_yaml, write_atomically
+from benchbed.results.scoring import MemberRow, Summary, restricted
+from benchbed.storage.files import YamlError, file_name, load_yaml, write_yaml
 from benchbed.storage.schema import Strict, describe_error
 
 __all__ = ["RESULT", "Costs", "Environment", "Result", "load_result", "run_folder", "save_result"]
@@ -88,7 +88,22 @@ class Result(Strict):
     @property
     def restricted_steps(self) -> list[int]:
         """min(steps to solve, budget), one number a scoring seed."""
-        return [self.config.budget.steps if row.steps is None else row.steps for row in self.members]
+        return [restricted(row.steps, self.config.budget.steps) for row in self.members]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One tidy row a scoring seed, for a table or a data frame: which run, what the seed came to, what it cost.
+
+        Losses are in nats; `steps`, `plateau_end` and `budget` in training steps; `seconds` in wall time. `steps` is
+        None where the seed did not solve within the budget: it counts with the whole budget, so do not drop it.
+        """
+        about = {"mixer": self.config.mixer.name, "level": self.config.level, "track": self.config.track.name}
+        fixed = {
+            "chance_loss": self.chance_loss,
+            "budget": self.config.budget.steps,
+            "parameters": self.costs.parameters,
+            "mixer_parameters": self.costs.mixer_parameters,
+        }
+        return [about | row.model_dump(mode="json") | fixed for row in self.members]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,8 +128,7 @@ def save_result(result: Result, folder: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    text = dump_yaml(result.model_dump(mode="json"))
-    write_atomically(folder / RESULT, lambda file: file.write(text.encode()))
+    write_yaml(folder / RESULT, result.model_dump(mode="json"))
 
 
 def load_result(path: Path) -> Result:

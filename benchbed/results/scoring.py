@@ -15,7 +15,7 @@ from benchbed.config.protocol import CONFIDENCE
 from benchbed.storage.schema import Strict
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["MemberRow", "Summary", "choose_learning_rate", "member_row", "summarise"]
+__all__ = ["MemberRow", "Summary", "choose_learning_rate", "member_row", "restricted", "summarise"]
 
 
 class MemberRow(Strict):
@@ -114,19 +114,24 @@ def summarise(rows: Sequence[MemberRow], budget: int) -> Summary:
     )
 
 
+def restricted(value: int | None, budget: int) -> int:
+    """min(value, budget), where None is what did not come within the budget: steps to solve, or the plateau's end."""
+    return budget if value is None else value
+
+
 def _restricted_mean(steps: Sequence[int | None], budget: int) -> float:
-    return fmean(budget if s is None else s for s in steps)
+    return fmean(restricted(s, budget) for s in steps)
 
 
 def _mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | None:
     """Student's t-interval; a bootstrap covers too seldom at sixteen seeds and fewer."""
     from scipy.stats import t
 
-    restricted = [float(budget if s is None else s) for s in steps]
-    if len(restricted) < 2:
+    within = [float(restricted(s, budget)) for s in steps]
+    if len(within) < 2:
         return None
-    half = t.ppf((1 + CONFIDENCE) / 2, len(restricted) - 1) * stdev(restricted) / math.sqrt(len(restricted))
-    mean = fmean(restricted)
+    half = t.ppf((1 + CONFIDENCE) / 2, len(within) - 1) * stdev(within) / math.sqrt(len(within))
+    mean = fmean(within)
     return [max(0.0, mean - float(half)), min(float(budget), mean + float(half))]
 
 

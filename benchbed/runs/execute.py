@@ -17,8 +17,9 @@ from benchbed.checks.mixer import LEAK_CHECKS, Subject, conformance
 from benchbed.config.run_config import RunConfig
 from benchbed.contracts import Task
 from benchbed.errors import DeviceError, blame
+from benchbed.plugins.registry import find
 from benchbed.results.history import History, save_history
-from benchbed.results.result import RESULT, Result, load_result, save_result
+from benchbed.results.result import RESULT, Result, load_result, run_folder, save_result
 from benchbed.results.scoring import MemberRow, choose_learning_rate, member_row, summarise
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.runs.costs import measure_costs
@@ -26,15 +27,33 @@ from benchbed.runs.environment import describe_environment
 from benchbed.runs.progress import Progress, Stage, progress_of
 from benchbed.storage.files import exclusive
 from benchbed.storage.schema import fingerprint
-from benchbed.training.engine import EngineRequest, choose_engine
+from benchbed.training.engine import EngineSettings, choose_engine
 from benchbed.training.ensemble import Ensemble, Record
 from benchbed.training.recipe import Recipe, join_recipes, make_recipe
 from benchbed.training.trajectory import Member, Trajectory
 
-__all__ = ["Outcome", "execute", "execute_together", "shape_of"]
-
+__all__ = ["Observer", "Outcome", "PlannedRun", "execute", "execute_together", "prepare"]
 
 Observer = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """A run made ready: its classes are loaded, and one instance of each is proven to fit."""
+
+    config: RunConfig
+    folder: Path
+    """Where its files go."""
+    recipe: Recipe
+    task: Task
+    """The instance of the first scoring seed."""
+
+    @property
+    def shape(self) -> str:
+        """Equal for runs that can train as one: all is the same but their task's options, which give equal sizes."""
+        plain = self.config.model_dump(mode="json", exclude={"task", "unranked"})
+        task = self.task
+        return fingerprint([plain, self.config.task.name, task.length, task.vocabulary, task.scored.tolist()])
 
 
 @dataclass(frozen=True)
@@ -47,10 +66,23 @@ class Outcome:
     """It had been finished before, and nothing was trained now."""
 
 
+def prepare(config: RunConfig, out: Path) -> PlannedRun:
+    """Make a run ready, once.
+
+    Args:
+        config: what to run.
+        out: the folder of all runs.
+
+    Raises:
+        BenchbedError: the options do not fit, or a class breaks its contract.
+    """
+    recipe, task = make_recipe(config)
+    return PlannedRun(config, run_folder(out, config), recipe, task)
+
+
 def execute(
-    config: RunConfig,
-    folder: Path,
-    request: EngineRequest,
+    planned: PlannedRun,
+    engine: EngineSettings,
     observe: Observer,
     *,
     fresh: bool = False,
@@ -61,9 +93,8 @@ def execute(
     A checkpoint in the folder means an unfinished run, which goes on; else a result means a finished one.
 
     Args:
-        config: what to run.
-        folder: where its files go.
-        request: how to compute.
+        planned: what to run.
+        engine: how to compute.
         observe: told where the run stands.
         fresh: begin from nothing, whatever lies in the folder.
         record: handed every evaluation with the member's weights.
@@ -71,179 +102,151 @@ def execute(
     Raises:
         BenchbedError: the mixer or task is at fault, a file cannot be written, or another process is at it.
     """
-    return execute_together([config], [folder], request, observe, fresh=fresh, record=record)[0]
+    return execute_together([planned], engine, observe, fresh=fresh, record=record)[0]
 
 
 def execute_together(
-    configs: Sequence[RunConfig],
-    folders: Sequence[Path],
-    request: EngineRequest,
+    planned: Sequence[PlannedRun],
+    engine: EngineSettings,
     observe: Observer,
     *,
     fresh: bool = False,
     record: Record | None = None,
 ) -> list[Outcome]:
-    """Carry out runs of one shape (`shape_of`) as one; arguments and errors are those of `execute`."""
-    made = [make_recipe(config) for config in configs]
+    """Carry out runs of one shape as one; arguments and errors are those of `execute`."""
     with contextlib.ExitStack() as locks:
-        for folder in folders:
-            locks.enter_context(exclusive(folder))
-        cells = [
-            _Cell(config, folder, recipe, task, Checkpoint(folder / CHECKPOINT, config.identity))
-            for config, folder, (recipe, task) in zip(configs, folders, made, strict=True)
-        ]
+        for each in planned:
+            locks.enter_context(exclusive(each.folder))
+        runs = [_Run(each) for each in planned]
         if fresh:
-            for cell in cells:
-                cell.checkpoint.remove()
-        left = [cell for cell in cells if fresh or not cell.finished]
+            for run in runs:
+                run.checkpoint.remove()
+        left = [run for run in runs if fresh or not run.finished]
         if left:
-            with blame(f"mixer '{configs[0].mixer.name}'"):
-                trained = _Batch(left, request, observe, record).execute()
-            for cell, (result, history) in zip(left, trained, strict=True):
-                save_history(history, cell.folder)
-                save_result(result, cell.folder)
-                cell.checkpoint.remove()
-        return [Outcome(load_result(cell.folder), cell.folder, reused=cell not in left) for cell in cells]
+            config = left[0].plan.config
+            mixer, task = find("mixer", config.mixer.name), find("task", config.task.name)
+            with blame(task.owner, task.files), blame(mixer.owner, mixer.files):
+                trained = _JointRun(left, engine, observe, record).execute()
+            for run, (result, history) in zip(left, trained, strict=True):
+                save_history(history, run.plan.folder)
+                save_result(result, run.plan.folder)
+                run.checkpoint.remove()
+        return [Outcome(load_result(run.plan.folder), run.plan.folder, reused=run not in left) for run in runs]
 
 
-def shape_of(config: RunConfig) -> str:
-    """Equal for runs that can train as one: all but the options of their task is the same, and so are its sizes."""
-    _, task = make_recipe(config)
-    plain = config.model_dump(mode="json", exclude={"task", "unranked"})
-    return fingerprint([plain, config.task.name, task.length, task.vocabulary, task.scored.tolist()])
-
-
-@dataclass(eq=False)
-class _Cell:
+class _Run:
     """One of the runs that train as one."""
 
-    config: RunConfig
-    folder: Path
-    recipe: Recipe
-    task: Task
-    checkpoint: Checkpoint
-    trained_now: int = 0
-    """Member-steps of this process."""
+    def __init__(self, plan: PlannedRun) -> None:
+        self.plan = plan
+        self.checkpoint = Checkpoint(plan.folder / CHECKPOINT, plan.config.identity)
+        self.steps = 0
+        """Member-steps of this process."""
 
     @property
     def finished(self) -> bool:
-        return (self.folder / RESULT).exists() and not self.checkpoint.path.exists()
+        return (self.plan.folder / RESULT).exists() and not self.checkpoint.path.exists()
 
 
-class _Batch:
-    """The state that the stages of runs that train as one share."""
+class _JointRun:
+    """The stages of runs that train as one."""
 
-    def __init__(self, cells: list[_Cell], request: EngineRequest, observe: Observer, record: Record | None) -> None:
-        self.cells, self.observe, self.record = cells, observe, record
-        self.config = cells[0].config
-        self.recipe = join_recipes([cell.recipe for cell in cells])
-        self.settings, self.engine_note = choose_engine(self.recipe, request)
+    def __init__(self, runs: list[_Run], engine: EngineSettings, observe: Observer, record: Record | None) -> None:
+        self.runs, self.observe, self.record = runs, observe, record
+        self.config = runs[0].plan.config  # what runs of one shape share
+        self.recipe = join_recipes([run.plan.recipe for run in runs])
+        self.engine, self.engine_note = choose_engine(self.recipe, engine)
         self.started = time.perf_counter()
 
     def execute(self) -> list[tuple[Result, History]]:
-        config, cells = self.config, range(len(self.cells))
+        config, runs = self.config, range(len(self.runs))
         faults = self._leaks() if config.checked else []
         rates = config.optimiser.learning_rates
-        tuned = self._train("tuning", [Member(s, r, c) for c in cells for r in rates for s in config.tuning_seeds])
-        tuning = [self._rows(trajectories, cell) for trajectories, cell in zip(tuned, self.cells, strict=True)]
+        tuned = self._train("tuning", [Member(s, r, run) for run in runs for r in rates for s in config.tuning_seeds])
+        tuning = [_rows(trajectories, run) for trajectories, run in zip(tuned, self.runs, strict=True)]
         chosen = [choose_learning_rate(rows, config.budget.steps) if rows else rates[0] for rows in tuning]
-        scored = self._train("scoring", [Member(s, chosen[c], c) for c in cells for s in config.scoring_seeds])
+        scored = self._train("scoring", [Member(s, chosen[run], run) for run in runs for s in config.scoring_seeds])
         return [
-            (self._result(cell, faults, rate, rows, trajectories), History.of(trajectories))
-            for cell, rate, rows, trajectories in zip(self.cells, chosen, tuning, scored, strict=True)
+            (self._result(run, faults, rate, rows, _rows(trajectories, run)), History.of(trajectories))
+            for run, rate, rows, trajectories in zip(self.runs, chosen, tuning, scored, strict=True)
         ]
 
     def _result(
-        self,
-        cell: _Cell,
-        faults: list[str],
-        rate: float,
-        tuning: list[MemberRow],
-        scored: list[Trajectory],
+        self, run: _Run, faults: list[str], rate: float, tuning: list[MemberRow], scored: list[MemberRow]
     ) -> Result:
-        rows = self._rows(scored, cell)
+        config = run.plan.config
         return Result(
             schema_version=1,
-            identity=cell.config.identity,
-            config=cell.config,
-            unranked=cell.config.unranked + faults,
-            chance_loss=cell.task.chance_loss,
-            costs=measure_costs(cell.recipe, cell.task),
+            identity=config.identity,
+            config=config,
+            unranked=config.unranked + faults,
+            chance_loss=run.plan.task.chance_loss,
+            costs=measure_costs(run.plan.recipe, run.plan.task),
             learning_rate=rate,
             tuning=tuning,
-            members=rows,
-            summary=summarise(rows, cell.config.budget.steps),
-            environment=describe_environment(self.settings, self.engine_note),
+            members=scored,
+            summary=summarise(scored, config.budget.steps),
+            environment=describe_environment(self.engine, self.engine_note),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=round(self._seconds(cell), 3),
+            seconds=round(self._seconds(run), 3),
         )
-
-    def _rows(self, trajectories: list[Trajectory], cell: _Cell) -> list[MemberRow]:
-        return [member_row(trajectory, cell.task.chance_loss) for trajectory in trajectories]
 
     def _leaks(self) -> list[str]:
         """What the leak checks found at this width and length."""
-        recipe, length = self.recipe, self.cells[0].task.length
+        recipe, length = self.recipe, self.runs[0].plan.task.length
         subject = Subject(recipe.mixer, recipe.mixer_options, self.config.backbone.dim, length)
         findings = conformance(subject, LEAK_CHECKS)
         return [f"check '{f.check}' failed: {f.message}" for f in findings if f.status == "failed"]
 
     def _train(self, stage: Stage, members: list[Member]) -> list[list[Trajectory]]:
-        """Train members, if there are any, and give their trajectories by cell."""
+        """Train members, if there are any, and give their trajectories by run."""
         if not members:
-            return [[] for _ in self.cells]
-        saved = {
-            i: cell.checkpoint.stages[stage] for i, cell in enumerate(self.cells) if stage in cell.checkpoint.stages
-        }
-        ensemble = Ensemble(self.recipe, members, self.settings, saved)
-        trained_before = [
-            cell.trained_now - steps for cell, steps in zip(self.cells, self._steps(ensemble), strict=True)
-        ]
+            return [[] for _ in self.runs]
+        stages = [run.checkpoint.stages for run in self.runs]
+        saved = {number: known[stage] for number, known in enumerate(stages) if stage in known}
+        ensemble = Ensemble(self.recipe, members, self.engine, saved)
+        before = [run.steps for run in self.runs]
 
         def observe(ensemble: Ensemble) -> None:
-            for cell, before, steps in zip(self.cells, trained_before, self._steps(ensemble), strict=True):
-                cell.trained_now = before + steps
-            self.observe(self._progress(stage, list(ensemble.trajectories.values())))
-            if self.cells[0].checkpoint.due():
+            for number, run in enumerate(self.runs):
+                run.steps = before[number] + ensemble.steps_now(number)
+            self.observe(self._progress(stage, ensemble))
+            if self.runs[0].checkpoint.due():
                 self._save(stage, ensemble)
 
         try:
             trajectories = ensemble.train(observe, self.record if stage == "scoring" else None)
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"{self.settings.device} ran out of memory with engine {self.settings.engine}; try --engine loop"
+                f"{self.engine.device} ran out of memory with engine {self.engine.engine}; try --engine loop"
             ) from error
         finally:
             # Ctrl-C, a full disk and the end of a stage alike: nothing that was trained is lost.
             self._save(stage, ensemble)
-        return [[t for t in trajectories if t.member.cell == cell] for cell in range(len(self.cells))]
+        return [[t for t in trajectories if t.member.run == number] for number in range(len(self.runs))]
 
     def _save(self, stage: Stage, ensemble: Ensemble) -> None:
-        for number, cell in enumerate(self.cells):
-            cell.checkpoint.save(stage, ensemble.state(number), self._seconds(cell))
+        for number, run in enumerate(self.runs):
+            run.checkpoint.save(stage, ensemble.state(number), self._seconds(run))
 
-    def _steps(self, ensemble: Ensemble) -> list[int]:
-        """Steps that the members of each cell have come."""
-        steps = [0] * len(self.cells)
-        for member, trajectory in ensemble.trajectories.items():
-            steps[member.cell] += trajectory.step
-        return steps
-
-    def _progress(self, stage: Stage, trajectories: list[Trajectory]) -> Progress:
-        scoring = len(self.cells) * len(self.config.scoring_seeds) * self.config.budget.steps
+    def _progress(self, stage: Stage, ensemble: Ensemble) -> Progress:
+        scoring = len(self.runs) * len(self.config.scoring_seeds) * self.config.budget.steps
         return progress_of(
-            self.config,
+            self.runs[0].plan.config,
             stage,
-            trajectories,
-            self.cells[0].task.chance_loss,
-            trained=sum(cell.trained_now for cell in self.cells),
+            ensemble,
+            self.runs[0].plan.task.chance_loss,
             seconds=time.perf_counter() - self.started,
+            trained=sum(run.steps for run in self.runs),
             to_come=scoring if stage == "tuning" else 0,
-            cells=len(self.cells),
         )
 
-    def _seconds(self, cell: _Cell) -> float:
-        """Wall time of a cell: of runs that train as one, each has the share of its steps."""
-        trained = sum(cell.trained_now for cell in self.cells)
-        share = cell.trained_now / trained if trained else 1 / len(self.cells)
-        return cell.checkpoint.seconds + share * (time.perf_counter() - self.started)
+    def _seconds(self, run: _Run) -> float:
+        """Wall time of a run: of runs that train as one, each has the share of its steps."""
+        trained = sum(each.steps for each in self.runs)
+        share = run.steps / trained if trained else 1 / len(self.runs)
+        return run.checkpoint.seconds + share * (time.perf_counter() - self.started)
+
+
+def _rows(trajectories: list[Trajectory], run: _Run) -> list[MemberRow]:
+    return [member_row(trajectory, run.plan.task.chance_loss) for trajectory in trajectories]

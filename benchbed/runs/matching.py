@@ -1,12 +1,14 @@
 """Mixers at equal size: the width, or an option of the mixer, at which a model has a given number of parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from benchbed.config.request import RunRequest
 from benchbed.config.run_config import RunConfig
 from benchbed.errors import BenchbedError, OptionError
 from benchbed.training.recipe import make_recipe
 
-__all__ = ["match_parameters", "parameters_of"]
+__all__ = ["match_parameters", "parameters_of", "plan_at_size"]
 
 _LARGEST = 1 << 14
 _TRIED = 64
@@ -17,6 +19,36 @@ def parameters_of(config: RunConfig) -> int:
     """Parameters of the whole model that a config describes."""
     recipe, task = make_recipe(config)
     return sum(p.numel() for p in recipe.make_model(0, task).parameters())
+
+
+def plan_at_size(request: RunRequest, device: str, target: int, option: str | None) -> RunConfig:
+    """What was asked for, at the width or the option at which the model has about `target` parameters.
+
+    Args:
+        request: what was asked for.
+        device: type of the device.
+        target: parameters of the whole model.
+        option: of the mixer; None for the width, with which the channel MLP grows.
+
+    Raises:
+        OptionError: no size comes within a tenth of the target.
+        BenchbedError: something that was asked for does not exist or does not fit together.
+    """
+
+    def planned(options: Mapping[str, int], backbone: Mapping[str, int]) -> RunConfig:
+        given = {**request.mixer_options, **{key: str(value) for key, value in options.items()}}
+        return replace(request, mixer_options=given, backbone=backbone).resolve(device)
+
+    if option is not None:
+        planned({option: 1}, {})  # an option that does not exist is no size that the mixer refuses
+        return match_parameters(lambda size: planned({option: size}, {}), target, f"'{option}'")
+    shape = request.load_track(device).backbone
+    return match_parameters(
+        lambda dim: planned({}, {"dim": dim, "mlp_dim": dim * shape.mlp_dim // shape.dim}),
+        target,
+        "the width",
+        step=8,
+    )
 
 
 def match_parameters(make_config: Callable[[int], RunConfig], target: int, what: str, step: int = 1) -> RunConfig:

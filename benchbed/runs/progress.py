@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchbed.config.run_config import RunConfig
+from benchbed.training.ensemble import Ensemble
 from benchbed.training.trajectory import Trajectory
 
 __all__ = ["Progress", "Stage", "progress_of"]
@@ -18,11 +19,12 @@ class Progress:
     """
 
     config: RunConfig
-    cells: int
+    runs: int
     """Runs that train as one; `config` is the first one's."""
     stage: Stage
     trajectories: list[Trajectory]
     chance_loss: float
+    """In nats."""
     steps_per_second: float
     """Member-steps of all members together, since this process began; zero before its first evaluation."""
     seconds_left: float
@@ -32,26 +34,26 @@ class Progress:
 def progress_of(
     config: RunConfig,
     stage: Stage,
-    trajectories: list[Trajectory],
+    ensemble: Ensemble,
     chance_loss: float,
     *,
-    trained: int,
     seconds: float,
+    trained: int,
     to_come: int = 0,
-    cells: int = 1,
 ) -> Progress:
     """Where training stands.
 
     Args:
         config: the run, or the first of several that train as one.
         stage: the stage.
-        trajectories: of its members.
+        ensemble: its members.
         chance_loss: in nats.
-        trained: member-steps in `seconds`.
-        seconds: wall time.
+        seconds: wall time of this process.
+        trained: member-steps in it.
         to_come: member-steps of later stages, at most.
-        cells: runs that train as one.
     """
+    trajectories = list(ensemble.trajectories.values())
     left = to_come + sum(t.budget - t.step for t in trajectories if t.status == "training")
     speed = trained / max(1e-9, seconds)
-    return Progress(config, cells, stage, trajectories, chance_loss, speed, left / speed if speed else 0.0)
+    runs = len({t.member.run for t in trajectories})
+    return Progress(config, runs, stage, trajectories, chance_loss, speed, left / speed if speed else 0.0)

@@ -13,7 +13,16 @@ import yaml
 
 from benchbed.errors import BusyError, StorageError
 
-__all__ = ["YamlError", "dump_yaml", "exclusive", "file_name", "load_yaml", "write_atomically"]
+__all__ = [
+    "YamlError",
+    "dump_yaml",
+    "exclusive",
+    "file_name",
+    "load_yaml",
+    "write_atomically",
+    "write_text",
+    "write_yaml",
+]
 
 
 class YamlError(ValueError):
@@ -120,6 +129,16 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all; errors are those of `write_atomically`."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_yaml(path: Path, data: Any) -> None:
+    """Write plain data as `dump_yaml` puts it; errors are those of `write_atomically`."""
+    write_text(path, dump_yaml(data))
 
 
 @contextlib.contextmanager

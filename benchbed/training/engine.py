@@ -1,6 +1,6 @@
 """How members are computed, loop or vmap, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -10,9 +10,9 @@ from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.trajectory import Member
 
-__all__ = ["Engine", "EngineRequest", "EngineSettings", "choose_engine", "why_not_vmap"]
+__all__ = ["Engine", "EngineSettings", "choose_engine", "why_not_vmap"]
 
-Engine = Literal["loop", "vmap"]
+Engine = Literal["auto", "loop", "vmap"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class EngineSettings:
     """How to compute; none of it is part of what is computed."""
 
     engine: Engine
+    """`auto` is what a user asks for; `choose_engine` makes one of the others of it."""
     device: torch.device
     compiled: bool = False
     cores: int | None = None
@@ -44,26 +45,15 @@ def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class EngineRequest:
-    """How the user wants it computed."""
-
-    engine: Literal["auto", "vmap", "loop"]
-    device: torch.device
-    compiled: bool = False
-    cores: int | None = None
-    """Cores to use on a CPU; by default all."""
-
-
-def choose_engine(recipe: Recipe, request: EngineRequest) -> tuple[EngineSettings, str | None]:
+def choose_engine(recipe: Recipe, asked: EngineSettings) -> tuple[EngineSettings, str | None]:
     """The engine, and why it is not the one that was asked for.
 
     `auto` is a rule and no race: a choice by stopwatch would let the noise of a timing decide how a published
     number was rounded. On CPUs `loop` was faster in every measurement (docs/speed.md), on GPUs launches cost most.
     """
-    wanted = request.engine
+    wanted = asked.engine
     if wanted == "auto":
-        wanted = "vmap" if request.device.type == "cuda" else "loop"
-    note = why_not_vmap(recipe, request.device) if wanted == "vmap" else None
-    settings = EngineSettings("loop" if note else wanted, request.device, request.compiled, request.cores)
+        wanted = "vmap" if asked.device.type == "cuda" else "loop"
+    note = why_not_vmap(recipe, asked.device) if wanted == "vmap" else None
+    settings = replace(asked, engine="loop" if note else wanted)
     return settings, f"vmap cannot train this mixer: {note}" if note else None

@@ -8,6 +8,7 @@ Engines:
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -38,7 +39,7 @@ class Ensemble:
         recipe: what they have in common.
         members: who they are.
         settings: how to compute.
-        saved: what `state` gave of each cell in an earlier process; training goes on from there.
+        saved: what `state` gave of each run in an earlier process; training goes on from there.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class Ensemble:
         self._recipe = recipe
         self._settings = settings
         self._snapshots: dict[Member, dict[str, Tensor]] = {}
-        for cell, state in saved.items():
+        for run, state in saved.items():
             for plain, tensors in zip(state["trajectories"], state["weights"], strict=True):
-                trajectory = Trajectory.from_plain(plain, cell)
+                trajectory = Trajectory.from_plain(plain, run)
                 self.trajectories[trajectory.member] = trajectory
                 if tensors is not None:
                     self._snapshots[trajectory.member] = tensors
+        self._before = self._steps()
 
     def train(self, observe: Callable[["Ensemble"], None], record: Record | None = None) -> list[Trajectory]:
         """Train every member until it solves, diverges or exhausts its budget.
@@ -79,9 +81,19 @@ class Ensemble:
                 observe(self)
         return list(self.trajectories.values())
 
-    def state(self, cell: int = 0) -> dict[str, Any]:
-        """Everything that is needed to go on with a cell, as of the last evaluation of each of its members."""
-        trajectories = [t for member, t in self.trajectories.items() if member.cell == cell]
+    def steps_now(self, run: int = 0) -> int:
+        """Steps that the members of a run have trained in this process."""
+        return self._steps()[run] - self._before[run]
+
+    def _steps(self) -> Counter[int]:
+        steps = Counter[int]()
+        for member, trajectory in self.trajectories.items():
+            steps[member.run] += trajectory.step
+        return steps
+
+    def state(self, run: int = 0) -> dict[str, Any]:
+        """Everything that is needed to go on with a run, as of the last evaluation of each of its members."""
+        trajectories = [t for member, t in self.trajectories.items() if member.run == run]
         return {
             "trajectories": [t.to_plain() for t in trajectories],
             "weights": [

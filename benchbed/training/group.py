@@ -45,7 +45,7 @@ class Group:
         assert vectorise or len(members) == 1
         self.members, self.step = members, step
         self._recipe, self._device = recipe, device
-        self._tasks = [recipe.make_task(member.seed, member.cell) for member in members]
+        self._tasks = [recipe.make_task(member.seed, member.run) for member in members]
         pairs = list(zip(members, self._tasks, strict=True))
         models = [recipe.make_model(member.seed, task) for member, task in pairs]
         self._shared, self._own = fixed_tensors(models, device)

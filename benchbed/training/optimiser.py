@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from benchbed.config.tracks import Optimiser
+from benchbed.config.tracks import OptimiserSettings
 
 __all__ = ["RowAdamW"]
 
@@ -21,7 +21,7 @@ class RowAdamW:
         settings: the track's.
     """
 
-    def __init__(self, weights: Tensor, learning_rates: Tensor, settings: Optimiser) -> None:
+    def __init__(self, weights: Tensor, learning_rates: Tensor, settings: OptimiserSettings) -> None:
         self.weights = weights.requires_grad_()
         self._rates = learning_rates
         self._settings = settings

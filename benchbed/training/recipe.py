@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbed.config.run_config import RunConfig
-from benchbed.config.tracks import Backbone as BackboneSizes
-from benchbed.config.tracks import Budget, Optimiser
+from benchbed.config.tracks import BackboneSizes, Budget, OptimiserSettings
 from benchbed.contracts import Task, takes_bias
 from benchbed.errors import OptionError, PluginError, blame
 from benchbed.plugins.registry import find
@@ -24,22 +23,22 @@ __all__ = ["Recipe", "join_recipes", "make_recipe"]
 class Recipe:
     """A mixer and a task with their options, and the track's sizes; everything but the seed and the rate.
 
-    Runs that differ in the task's options alone, and need models of one shape, train as one: they are its cells.
+    Runs that differ in the task's options alone, and need models of one shape, train as one: they are its runs.
     """
 
     mixer: type[nn.Module]
     mixer_options: dict[str, Any]
     task: type
     task_options: tuple[dict[str, Any], ...]
-    """One set a cell."""
+    """One set a run."""
     backbone: BackboneSizes
-    optimiser: Optimiser
+    optimiser: OptimiserSettings
     budget: Budget
     score_bias: float = 0.0
 
-    def make_task(self, seed: int, cell: int = 0) -> Task:
+    def make_task(self, seed: int, run: int = 0) -> Task:
         """The instance of the task that belongs to a seed."""
-        return self.task(generator(seed, "instance"), **self.task_options[cell])
+        return self.task(generator(seed, "instance"), **self.task_options[run])
 
     def make_mixer(self, length: int) -> nn.Module:
         """One mixer; draws its weights from the global generator."""
@@ -96,7 +95,7 @@ def _push(mixer: nn.Module, task: Task, strength: float) -> None:
 
 
 def join_recipes(recipes: Sequence[Recipe]) -> Recipe:
-    """One recipe with a cell for each of those given, which differ in their task's options alone."""
+    """One recipe with a run for each of those given, which differ in their task's options alone."""
     return replace(recipes[0], task_options=tuple(options for recipe in recipes for options in recipe.task_options))
 
 

@@ -17,7 +17,7 @@ class Member:
 
     seed: int
     learning_rate: float
-    cell: int = 0
+    run: int = 0
     """Which of the runs that train as one it belongs to."""
 
 
@@ -87,8 +87,8 @@ class Trajectory:
         }
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any], cell: int = 0) -> "Trajectory":
+    def from_plain(cls, data: dict[str, Any], run: int = 0) -> "Trajectory":
         """Read what `to_plain` wrote."""
         evaluations = [Evaluation(*fields) for fields in data["evaluations"]]
-        member = Member(data["seed"], data["learning_rate"], cell)
+        member = Member(data["seed"], data["learning_rate"], run)
         return cls(member, data["budget"], evaluations, data["seconds"])

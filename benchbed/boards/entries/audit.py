@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from benchbed.boards.entries.consistency import Finding, check_entry, check_sources, short
+from benchbed.boards.entries.consistency import Discrepancy, check_entry, check_sources, short
 from benchbed.boards.entries.entry import Entry, current_entries, digest, read_entry
 from benchbed.boards.entries.published import published_files
 from benchbed.errors import EntryError
@@ -45,7 +45,7 @@ def audit(boards: Path, chosen: Path | None = None, base: str | None = None) -> 
         EntryError: nothing was chosen that is an entry, or there is no such revision.
     """
     published = published_files(boards, base)
-    entries, found = dict[Path, Entry](), list[tuple[Path, Finding]]()
+    entries, found = dict[Path, Entry](), list[tuple[Path, Discrepancy]]()
     files = sorted({*boards.glob("*/*/*.yaml"), *published})
     for path in files:
         entry, findings = _read_and_check(path, boards, published.get(path))
@@ -59,17 +59,19 @@ def audit(boards: Path, chosen: Path | None = None, base: str | None = None) -> 
     return len(wanted), [Problem(str(p.relative_to(boards)), *finding) for p, finding in found if p in wanted]
 
 
-def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[Entry | None, list[Finding]]:
+def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[Entry | None, list[Discrepancy]]:
     if not path.is_file():
-        return None, [("(file)", "the entry that was published; withdraw it instead of deleting it", "no file")]
-    found: list[Finding] = []
+        return None, [
+            Discrepancy("(file)", "the entry that was published; withdraw it instead of deleting it", "no file")
+        ]
+    found: list[Discrepancy] = []
     try:
         data = read_entry(path.read_text(encoding="utf-8"), str(path))
     except EntryError as error:
         field, _, message = str(error).partition(": ")
-        return None, [(field, *_expected_and_found(message))]
+        return None, [Discrepancy(field, *_expected_and_found(message))]
     except (OSError, UnicodeDecodeError, YamlError) as error:
-        return None, [("(file)", "a readable entry", str(error))]
+        return None, [Discrepancy("(file)", "a readable entry", str(error))]
     sealed = digest(data) == data.get("digest")
     if published is not None:
         found += _changes(read_entry(published, f"{path} as published"), data, sealed=sealed)
@@ -79,18 +81,18 @@ def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[En
         return None, found + [_schema_finding(dict(e)) for e in error.errors(include_url=False)]
     found += check_entry(entry, path, boards)
     if not sealed:
-        found.append(("digest", digest(data), f"{entry.digest}; the file was changed by hand"))
+        found.append(Discrepancy("digest", digest(data), f"{entry.digest}; the file was changed by hand"))
     return entry, found
 
 
-def _schema_finding(error: dict[str, Any]) -> Finding:
+def _schema_finding(error: dict[str, Any]) -> Discrepancy:
     place = ".".join(str(part) for part in error["loc"]) or "(entry)"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if message.startswith("expected "):
-        return place, *_expected_and_found(message)
+        return Discrepancy(place, *_expected_and_found(message))
     if error["type"] == "extra_forbidden":
-        return place, "no such field", error["input"]
-    return place, "a value" if error["type"] == "missing" else message, _input(error)
+        return Discrepancy(place, "no such field", error["input"])
+    return Discrepancy(place, "a value" if error["type"] == "missing" else message, _input(error))
 
 
 def _expected_and_found(message: str) -> tuple[str, str]:
@@ -102,7 +104,7 @@ def _input(error: dict[str, Any]) -> object:
     return "none" if error["type"] == "missing" else error["input"]
 
 
-def _changes(published: Any, found: Any, place: str = "", *, sealed: bool) -> Iterator[Finding]:
+def _changes(published: Any, found: Any, place: str = "", *, sealed: bool) -> Iterator[Discrepancy]:
     """Where data differ from the published ones, down to the single field.
 
     A sealed entry (its digest fits) may have been verified or withdrawn since.
@@ -115,30 +117,30 @@ def _changes(published: Any, found: Any, place: str = "", *, sealed: bool) -> It
             if key in published and key in found:
                 yield from _changes(published[key], found[key], inner, sealed=sealed)
             elif key in published:
-                yield inner, f"{short(published[key])} (as published)", "nothing"
+                yield Discrepancy(inner, f"{short(published[key])} (as published)", "nothing")
             else:
-                yield inner, "nothing (as published)", found[key]
+                yield Discrepancy(inner, "nothing (as published)", found[key])
     elif isinstance(published, list) and isinstance(found, list):
         more, fewer = len(found) > len(published), len(found) < len(published)
         if fewer or (more and not (sealed and place == "verifications")):
-            yield place, f"{len(published)} items (as published)", len(found)
+            yield Discrepancy(place, f"{len(published)} items (as published)", len(found))
         for number, (before, after) in enumerate(zip(published, found, strict=False)):
             yield from _changes(before, after, f"{place}[{number}]", sealed=sealed)
     elif published != found or type(published) is not type(found):
-        yield place, f"{short(published)} (as published)", found
+        yield Discrepancy(place, f"{short(published)} (as published)", found)
 
 
-def _across(entries: dict[Path, Entry]) -> Iterator[tuple[Path, Finding]]:
+def _across(entries: dict[Path, Entry]) -> Iterator[tuple[Path, Discrepancy]]:
     """No run stands on a board twice, what is superseded exists, and what counts was scored with today's source."""
     first: dict[str, Path] = {}
     for path, entry in entries.items():
         identity = entry.result.identity
         if identity in first:
-            yield path, ("result.identity", f"a run that is not {first[identity].name} already", identity)
+            yield path, Discrepancy("result.identity", f"a run that is not {first[identity].name} already", identity)
         first.setdefault(identity, path)
         older = entry.provenance.supersedes
         if older is not None and path.with_name(f"{older}.yaml") not in entries:
-            yield path, ("provenance.supersedes", f"an entry beside {path.name}", older)
+            yield path, Discrepancy("provenance.supersedes", f"an entry beside {path.name}", older)
     for folder in {path.parent for path in entries}:
         board = {path: entry for path, entry in entries.items() if path.parent == folder}
         counting = current_entries(list(board.values()))

@@ -6,7 +6,7 @@ Each check yields the field, what was expected and what was found.
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchbed.boards.entries.entry import Entry, entry_folder
 from benchbed.config.protocol import MINIMUM_SEEDS, PLATEAU_END
@@ -18,13 +18,18 @@ from benchbed.plugins.sources import class_attribute
 from benchbed.results.scoring import MemberRow, choose_learning_rate, summarise
 from benchbed.storage.files import file_name
 
-__all__ = ["Finding", "check_entry", "check_sources", "short"]
-
-Finding = tuple[str, object, object]
-"""Field, expected, found."""
+__all__ = ["Discrepancy", "check_entry", "check_sources", "short"]
 
 
-def check_entry(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
+class Discrepancy(NamedTuple):
+    """One thing that is wrong with an entry."""
+
+    field: str
+    expected: object
+    found: object
+
+
+def check_entry(entry: Entry, path: Path, boards: Path) -> Iterator[Discrepancy]:
     """Everything that is wrong with an entry, whatever was published before.
 
     Args:
@@ -39,27 +44,27 @@ def check_entry(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
     yield from _of_the_summary(entry)
 
 
-def _of_the_file(entry: Entry, path: Path, boards: Path) -> Iterator[Finding]:
+def _of_the_file(entry: Entry, path: Path, boards: Path) -> Iterator[Discrepancy]:
     if entry.entry != path.stem:
-        yield "entry", f"{path.stem} (the file's name)", entry.entry
+        yield Discrepancy("entry", f"{path.stem} (the file's name)", entry.entry)
     folder = entry_folder(boards, entry.result)
     if folder != path.parent:
-        yield "(file)", f"a place in {folder.relative_to(boards)}", path.parent.relative_to(boards)
+        yield Discrepancy("(file)", f"a place in {folder.relative_to(boards)}", path.parent.relative_to(boards))
     mixer = file_name(entry.result.config.mixer.name)
     if not (entry.entry == mixer or entry.entry.startswith(f"{mixer}-")):
-        yield "entry", f"{mixer}, or {mixer}-... for its options", entry.entry
+        yield Discrepancy("entry", f"{mixer}, or {mixer}-... for its options", entry.entry)
     if entry.result.config.mixer.distribution != "benchbed" and not entry.provenance.source_url:
-        yield "provenance.source_url", "where the mixer's source lies", None
+        yield Discrepancy("provenance.source_url", "where the mixer's source lies", None)
 
 
-def _of_the_track(entry: Entry, boards: Path) -> Iterator[Finding]:
+def _of_the_track(entry: Entry, boards: Path) -> Iterator[Discrepancy]:
     """The protocol is that of the track."""
     config = entry.result.config
     try:
         track = load_track(str(boards / config.track.name / "track.yaml"))
         _, level = track.level(config.task.name, config.task.level)
     except BenchbedError as error:
-        yield "result.config", "a published track and level", str(error)
+        yield Discrepancy("result.config", "a published track and level", str(error))
         return
     layers = level.layers or track.backbone.layers
     wanted: dict[str, tuple[Any, Any]] = {
@@ -76,31 +81,31 @@ def _of_the_track(entry: Entry, boards: Path) -> Iterator[Finding]:
     wanted |= {f"task.options.{key}": (value, config.task.options.get(key)) for key, value in level.options.items()}
     for field, (expected, found) in wanted.items():
         if expected != found:
-            yield f"result.config.{field}", expected, found
+            yield Discrepancy(f"result.config.{field}", expected, found)
     if len(config.scoring_seeds) < MINIMUM_SEEDS:
-        yield "result.config.scoring_seeds", f"at least {MINIMUM_SEEDS}", len(config.scoring_seeds)
+        yield Discrepancy("result.config.scoring_seeds", f"at least {MINIMUM_SEEDS}", len(config.scoring_seeds))
     environment = entry.result.environment
     if environment.benchbed != config.benchbed:
-        yield "result.environment.benchbed", config.benchbed, environment.benchbed
+        yield Discrepancy("result.environment.benchbed", config.benchbed, environment.benchbed)
     if environment.git_dirty:
-        yield "result.environment.git_dirty", "false: a run of committed code", True
+        yield Discrepancy("result.environment.git_dirty", "false: a run of committed code", True)
     if entry.result.unranked:
-        yield "result.unranked", [], entry.result.unranked
+        yield Discrepancy("result.unranked", [], entry.result.unranked)
     yield from _tuning(entry, track)
 
 
-def _tuning(entry: Entry, track: Track) -> Iterator[Finding]:
+def _tuning(entry: Entry, track: Track) -> Iterator[Discrepancy]:
     rows = entry.result.tuning
     wanted = [(rate, seed) for rate in track.optimiser.learning_rates for seed in track.seeds.tuning]
     found = [(row.learning_rate, row.seed) for row in rows]
     if wanted != found:
-        yield "result.tuning", f"one row for each of {len(wanted)} rates and seeds", found
+        yield Discrepancy("result.tuning", f"one row for each of {len(wanted)} rates and seeds", found)
     chosen = choose_learning_rate(rows, track.budget.steps)
     if chosen != entry.result.learning_rate:
-        yield "result.learning_rate", f"{chosen} (chosen by the tuning rows)", entry.result.learning_rate
+        yield Discrepancy("result.learning_rate", f"{chosen} (chosen by the tuning rows)", entry.result.learning_rate)
 
 
-def check_sources(entry: Entry) -> Iterator[Finding]:
+def check_sources(entry: Entry) -> Iterator[Discrepancy]:
     """Where the source is at hand it must be the one that was scored; it is read and not imported."""
     config = entry.result.config
     references: list[tuple[Kind, MixerReference | TaskReference]] = [("mixer", config.mixer), ("task", config.task)]
@@ -108,67 +113,69 @@ def check_sources(entry: Entry) -> Iterator[Finding]:
         plugin = next((p for p in plugins(kind) if p.label == reference.name), None)
         if plugin is None:
             if reference.distribution == "benchbed":
-                yield f"result.config.{kind}.name", f"a {kind} of benchbed", reference.name
+                yield Discrepancy(f"result.config.{kind}.name", f"a {kind} of benchbed", reference.name)
             continue
         if plugin.distribution != reference.distribution:
-            yield f"result.config.{kind}.distribution", plugin.distribution, reference.distribution
+            yield Discrepancy(f"result.config.{kind}.distribution", plugin.distribution, reference.distribution)
         if plugin.source_hash != reference.source_hash and plugin.version == reference.version:
-            yield (
+            yield Discrepancy(
                 f"result.config.{kind}.source_hash",
                 f"{plugin.source_hash} (the source at hand; run the {kind} again and supersede the entry)",
                 reference.source_hash,
             )
         version = class_attribute(plugin.target, "version")
         if kind == "task" and version is not None and version != config.task.task_version:
-            yield "result.config.task.task_version", version, config.task.task_version
+            yield Discrepancy("result.config.task.task_version", version, config.task.task_version)
 
 
-def _of_the_rows(entry: Entry) -> Iterator[Finding]:
+def _of_the_rows(entry: Entry) -> Iterator[Discrepancy]:
     """Every row is one that a run under this budget can write."""
     result = entry.result
     for name, rows in (("tuning", result.tuning), ("members", result.members)):
         for number, row in enumerate(rows):
-            for field, expected, found in _of_a_row(row, entry):
-                yield f"result.{name}[{number}].{field}", expected, found
+            for wrong in _of_a_row(row, entry):
+                yield wrong._replace(field=f"result.{name}[{number}].{wrong.field}")
     for number, row in enumerate(result.members):
         if row.learning_rate != result.learning_rate:
-            yield f"result.members[{number}].learning_rate", result.learning_rate, row.learning_rate
+            yield Discrepancy(f"result.members[{number}].learning_rate", result.learning_rate, row.learning_rate)
 
 
-def _of_a_row(row: MemberRow, entry: Entry) -> Iterator[Finding]:
+def _of_a_row(row: MemberRow, entry: Entry) -> Iterator[Discrepancy]:
     budget = entry.result.config.budget
     every = budget.evaluate_every
     for field in ("steps", "plateau_end", "trained_steps"):
         value = getattr(row, field)
         if value is not None and (value % every or value > budget.steps):
-            yield field, f"a multiple of {every} up to {budget.steps}", value
+            yield Discrepancy(field, f"a multiple of {every} up to {budget.steps}", value)
     ends = {"solved": (row.steps or 0) + every, "unsolved": budget.steps}
     if row.status in ends and row.trained_steps != ends[row.status]:
-        yield "trained_steps", f"{ends[row.status]} for a seed that is {row.status}", row.trained_steps
+        yield Discrepancy("trained_steps", f"{ends[row.status]} for a seed that is {row.status}", row.trained_steps)
     if (row.final_loss is None) != (row.status == "diverged"):
-        yield "final_loss", "a number exactly where a seed did not diverge", row.final_loss
+        yield Discrepancy("final_loss", "a number exactly where a seed did not diverge", row.final_loss)
     if row.plateau_end is not None and row.plateau_end > row.trained_steps:
-        yield "plateau_end", f"at most {row.trained_steps}, the last evaluation", row.plateau_end
+        yield Discrepancy("plateau_end", f"at most {row.trained_steps}, the last evaluation", row.plateau_end)
 
 
-def _of_the_curves(entry: Entry) -> Iterator[Finding]:
+def _of_the_curves(entry: Entry) -> Iterator[Discrepancy]:
     """The curves and the rows tell one story."""
     result, every = entry.result, entry.result.config.budget.evaluate_every
     if len(entry.loss_curves) != len(result.members):
-        yield "loss_curves", f"{len(result.members)} lines", len(entry.loss_curves)
+        yield Discrepancy("loss_curves", f"{len(result.members)} lines", len(entry.loss_curves))
         return
     for number, (row, line) in enumerate(zip(result.members, entry.loss_curves, strict=True)):
         place = f"loss_curves[{number}]"
         try:
             losses = [float(word) for word in line.split()]
         except ValueError:
-            yield place, "numbers", line
+            yield Discrepancy(place, "numbers", line)
             continue
         if len(losses) != row.trained_steps // every:
-            yield place, f"{row.trained_steps // every} evaluations", len(losses)
+            yield Discrepancy(place, f"{row.trained_steps // every} evaluations", len(losses))
         elif row.final_loss is not None and not math.isclose(losses[-1], row.final_loss, rel_tol=1e-5):
-            yield f"{place} at its end", f"result.members[{number}].final_loss {row.final_loss}", losses[-1]
-        yield from ((place, expected, found) for expected, found in _plateau(row, losses, result.chance_loss, every))
+            yield Discrepancy(
+                f"{place} at its end", f"result.members[{number}].final_loss {row.final_loss}", losses[-1]
+            )
+        yield from (Discrepancy(place, *wrong) for wrong in _plateau(row, losses, result.chance_loss, every))
 
 
 def _plateau(row: MemberRow, losses: Sequence[float], chance: float, every: int) -> Iterator[tuple[object, object]]:
@@ -182,12 +189,12 @@ def _plateau(row: MemberRow, losses: Sequence[float], chance: float, every: int)
         yield f"at most {bar:.6g} at the plateau end {row.plateau_end}", losses[index]
 
 
-def _of_the_summary(entry: Entry) -> Iterator[Finding]:
+def _of_the_summary(entry: Entry) -> Iterator[Discrepancy]:
     result = entry.result
     expected = summarise(result.members, result.config.budget.steps).model_dump()
     for field, found in result.summary.model_dump().items():
         if not _equal(expected[field], found):
-            yield f"result.summary.{field}", f"{short(expected[field])} (from the rows)", found
+            yield Discrepancy(f"result.summary.{field}", f"{short(expected[field])} (from the rows)", found)
 
 
 def _equal(expected: Any, found: Any) -> bool:

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from benchbed.errors import EntryError
 from benchbed.results.history import History
 from benchbed.results.result import Result
-from benchbed.storage.files import YamlError, dump_yaml, file_name, load_yaml, write_atomically
+from benchbed.storage.files import YamlError, file_name, load_yaml, write_yaml
 from benchbed.storage.schema import Strict, describe_error, fingerprint
 
 __all__ = [
@@ -171,8 +171,7 @@ def save_entry(entry: Entry, path: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    text = dump_yaml(entry.model_dump(mode="json"))
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_yaml(path, entry.model_dump(mode="json"))
 
 
 def current_entries(entries: list[Entry]) -> list[Entry]:

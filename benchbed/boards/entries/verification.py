@@ -12,10 +12,11 @@ from benchbed.boards.entries.entry import Entry, Verification, save_entry
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import EntryError, OptionError
 from benchbed.plugins.registry import find
+from benchbed.results.scoring import restricted
 from benchbed.results.stats import paired_p, permutation_p
 from benchbed.runs.progress import Progress, progress_of
 from benchbed.training.devices import device_name
-from benchbed.training.engine import EngineRequest, choose_engine
+from benchbed.training.engine import EngineSettings, choose_engine
 from benchbed.training.ensemble import Ensemble
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member
@@ -56,18 +57,17 @@ def train_again(
                 f"{reference.version}, commit {entry.result.environment.git_commit}; install that"
             )
     recipe, task = make_recipe(config)
-    settings, _ = choose_engine(recipe, EngineRequest("auto", device, entry.result.environment.compiled))
+    settings, _ = choose_engine(recipe, EngineSettings("auto", device, entry.result.environment.compiled))
     members = [Member(seed, entry.result.learning_rate) for seed in seeds]
     started = time.perf_counter()
 
     def report(ensemble: Ensemble) -> None:
-        trajectories = list(ensemble.trajectories.values())
-        trained, seconds = sum(t.step for t in trajectories), time.perf_counter() - started
-        observe(progress_of(config, "scoring", trajectories, task.chance_loss, trained=trained, seconds=seconds))
+        seconds, trained = time.perf_counter() - started, ensemble.steps_now()
+        observe(progress_of(config, "scoring", ensemble, task.chance_loss, seconds=seconds, trained=trained))
 
     ensemble = Ensemble(recipe, members, settings)
     trained = {t.member.seed: t.steps_to_solve for t in ensemble.train(report)}
-    return [trained[seed] or config.budget.steps for seed in seeds]
+    return [restricted(trained[seed], config.budget.steps) for seed in seeds]
 
 
 def judge(entry: Entry, seeds: Sequence[int], steps: Sequence[int], device: torch.device, by: str) -> Verification:

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from benchbed.boards.entries.entry import Entry
 from benchbed.config.protocol import CONFIDENCE
+from benchbed.reporting.figures import bare, draw_losses, draw_solved
 
 __all__ = ["loss_figure", "solved_figure"]
 
@@ -22,21 +23,18 @@ _INK, _ACCENT = _COLOURS
 
 
 def solved_figure(entry: Entry) -> str:
-    """Solved fraction of the seeds against step, with Wilson's interval at every step.
-
-    No seed is censored before the budget, so this is the Kaplan-Meier curve, turned round.
-    """
-    seeds = len(entry.result.members)
-    steps = np.array([np.inf if row.steps is None else row.steps for row in entry.result.members])
+    """Solved fraction of the seeds against step, with Wilson's interval at every step."""
+    members = entry.result.members
     budget, every = entry.result.config.budget.steps, entry.result.config.budget.evaluate_every
 
     def draw(axes: Axes) -> None:
         grid = np.arange(0, budget + 1, every)
+        steps = np.array([np.inf if row.steps is None else row.steps for row in members])
         solved = [int((steps <= step).sum()) for step in grid]
-        bands = {k: binomtest(k, seeds).proportion_ci(CONFIDENCE, method="wilson") for k in set(solved)}
+        bands = {k: binomtest(k, len(members)).proportion_ci(CONFIDENCE, method="wilson") for k in set(solved)}
         low, high = [bands[k].low for k in solved], [bands[k].high for k in solved]
         axes.fill_between(grid, low, high, step="post", color=_ACCENT, alpha=0.2, linewidth=0)
-        axes.step(grid, np.array(solved) / seeds, where="post", color=_ACCENT)
+        draw_solved(axes, members, budget, _ACCENT)
         axes.set(ylabel="solved", ylim=(-0.02, 1.02))
 
     return _svg(entry, draw, "solved")
@@ -47,11 +45,9 @@ def loss_figure(entry: Entry) -> str:
     every = entry.result.config.budget.evaluate_every
 
     def draw(axes: Axes) -> None:
-        for row, line in zip(entry.result.members, entry.loss_curves, strict=True):
-            losses = np.array([float(word) for word in line.split()])
-            axes.plot(every * np.arange(1, len(losses) + 1), losses, color=_ACCENT, linewidth=0.8, alpha=0.8)
-            if row.steps is not None:
-                axes.plot(row.steps, losses[row.steps // every - 1], "o", color=_ACCENT, markersize=3)
+        losses = [np.array([float(word) for word in line.split()]) for line in entry.loss_curves]
+        lines = [(every * np.arange(1, len(line) + 1), line) for line in losses]
+        draw_losses(axes, entry.result.members, lines, _ACCENT)
         axes.axhline(entry.result.chance_loss, color=_INK, linestyle=":", linewidth=0.8)
         axes.set(ylabel="loss (nats)", ylim=(0, None))
 
@@ -75,7 +71,7 @@ def _svg(entry: Entry, draw: Callable[[Axes], None], name: str) -> str:
         draw(axes)
         axes.set_xlim(0, entry.result.config.budget.steps)
         axes.set_xlabel("step")
-        axes.spines[["top", "right"]].set_visible(False)
+        bare(axes)
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()

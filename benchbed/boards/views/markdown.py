@@ -11,14 +11,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from benchbed.boards.comparison import PairOfRuns, load_pair
+from benchbed.boards.comparison import Comparison, compare
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import separation
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import EntryError
 from benchbed.reporting.wording import bound, number, options_line, with_interval
 from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
-from benchbed.storage.files import write_atomically
+from benchbed.storage.files import write_text
 
 __all__ = ["agreement_markdown", "board_markdown", "fill_document", "pairs_markdown", "rates_markdown"]
 
@@ -67,7 +67,7 @@ def rates_markdown(board: dict[str, Any]) -> str:
     return f"{_table(head, 'l' + '-' * (len(rates) + 1), rows)}\n\n{said}"
 
 
-def pairs_markdown(pairs: Sequence[tuple[str, str, str, PairOfRuns]]) -> str:
+def pairs_markdown(pairs: Sequence[tuple[str, str, str, Comparison]]) -> str:
     """Pairs, each with its exact test, adjusted by Holm over these alone.
 
     Args:
@@ -134,7 +134,7 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
         for word in named.split():
             first, pair, second = word.partition("/")
             if pair and levels:
-                couples.append((levels[-1], first, second, load_pair(boards, (first, second), track, levels[-1])))
+                couples.append((levels[-1], first, second, compare(boards, (first, second), track, levels[-1])))
             elif not any((boards / track / word).glob("*.yaml")):
                 raise EntryError(f"{path}: expected entries in {track}/{word}, because a marker names it, found none")
             else:
@@ -149,7 +149,7 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
 
     filled = _BLOCK.sub(fill, text)
     if filled != text and write:
-        write_atomically(path, lambda file: file.write(filled.encode()))
+        write_text(path, filled)
     return filled != text
 
 

@@ -1,9 +1,11 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchbed.config.protocol import SIGNIFICANT
+
+if TYPE_CHECKING:
+    from benchbed.boards.comparison import Comparison
 
 __all__ = ["CHECKED_BY", "separation", "sort_rows", "verdict"]
 
@@ -26,19 +28,17 @@ def separation(board: dict[str, Any]) -> str:
     return f"{first} {share}; {told} (exact permutation tests, false discovery rate 5%)."
 
 
-def verdict(
-    names: Sequence[str], ratio: float, interval: list[float] | None, p: float, adjusted: float | None
-) -> str:
+def verdict(pair: "Comparison") -> str:
     """One sentence about a pair."""
-    first, second = names
-    inside = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
-    tests = f"exact permutation test p = {p:.2g}"
-    if adjusted is not None:
-        tests += f", adjusted over the board {adjusted:.2g}"
-    apart = (p if adjusted is None else adjusted) < SIGNIFICANT
-    faster, slower = (first, second) if ratio < 1 else (second, first)
+    first, second = pair.names
+    inside = f" [{pair.interval[0]:.2f}, {pair.interval[1]:.2f}]" if pair.interval else ""
+    tests = f"exact permutation test p = {pair.p:.2g}"
+    if pair.adjusted is not None:
+        tests += f", adjusted over the board {pair.adjusted:.2g}"
+    apart = (pair.p if pair.adjusted is None else pair.adjusted) < SIGNIFICANT
+    faster, slower = (first, second) if pair.ratio < 1 else (second, first)
     said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
-    return f"{said}: {first} takes {ratio:.2f}{inside} times the mean steps of {second} ({tests})."
+    return f"{said}: {first} takes {pair.ratio:.2f}{inside} times the mean steps of {second} ({tests})."
 
 
 def sort_rows(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, solved_figure
 from benchbed.boards.views.sentences import CHECKED_BY, separation
 from benchbed.reporting.wording import number, options_line, with_interval
-from benchbed.storage.files import write_atomically
+from benchbed.storage.files import write_text
 
 __all__ = ["write_site"]
 
@@ -54,7 +54,7 @@ def write_site(boards: Path, target: Path) -> Path:
             page = f"{folder.parent.name}.{folder.name}.{path.stem}.html"
             shown[-1]["pages"][path.stem] = page
             pictures = figures.get(path.stem, ())
-            _write(
+            write_text(
                 target / page,
                 pages.get_template("entry.html").render(
                     entry=entry,
@@ -67,12 +67,8 @@ def write_site(boards: Path, target: Path) -> Path:
                 ),
             )
     index = target / "index.html"
-    _write(index, pages.get_template("index.html").render(boards=shown))
+    write_text(index, pages.get_template("index.html").render(boards=shown))
     return index
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _pairs(board: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Boards, pairs of entries and problems as a person sees them in a terminal."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from benchbed.boards.views.sentences import CHECKED_BY, separation, sort_rows
 from benchbed.reporting.wording import number, options_line, with_interval
 
 if TYPE_CHECKING:
-    from benchbed.results.result import Result
+    from benchbed.boards.comparison import Comparison
 
 __all__ = ["board_table", "pair_table", "print_boards"]
 
@@ -98,8 +97,9 @@ def board_table(board: dict[str, Any], by: str = "rank", width: int = 200) -> Ta
     return table
 
 
-def pair_table(names: Sequence[str], results: Sequence["Result"], costs: Sequence[dict[str, float]]) -> Table:
+def pair_table(pair: "Comparison") -> Table:
     """Two runs of one level, side by side."""
+    names, results, costs = pair.names, pair.results, pair.costs
     table = Table(box=SIMPLE_HEAD)
     for name in ("", *names):
         table.add_column(name, justify="left" if not name else "right", overflow="fold")

@@ -10,7 +10,7 @@ from benchbed.results.stats import holm, rank_correlation
 
 __all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend"]
 
-Outcome = Literal["holds", "does not hold", "undecided"]
+Holds = Literal["holds", "does not hold", "undecided"]
 
 _SHUFFLES = 20_000
 
@@ -26,7 +26,7 @@ class Samples(NamedTuple):
 class Verdict(NamedTuple):
     """What came out."""
 
-    outcome: Outcome
+    outcome: Holds
     test: str
     p: float
     effect: str
@@ -42,7 +42,7 @@ def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
     adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
     against = [name for name, (rho, _) in found.items() if (rho > 0) != rises and adjusted[name] < SIGNIFICANT]
     largest = max(p if (rho > 0) == rises else 1.0 for rho, p in found.values())
-    outcome: Outcome = "does not hold" if against else "holds" if largest < SIGNIFICANT else "undecided"
+    outcome: Holds = "does not hold" if against else "holds" if largest < SIGNIFICANT else "undecided"
     p = min(adjusted[name] for name in against) if against else largest
     effect = "rank correlation " + ", ".join(
         f"{rho:+.2f} ({label}, p = {p:.2g})" for label, (rho, p) in found.items()
@@ -71,6 +71,6 @@ def judge_abruptness(shares: Sequence[float]) -> Verdict:
     count = sum(share > 0.5 for share in shares)
     p = float(binomtest(count, len(shares), 0.5).pvalue)
     most = 2 * count > len(shares)
-    outcome: Outcome = "undecided" if p >= SIGNIFICANT else "holds" if most else "does not hold"
+    outcome: Holds = "undecided" if p >= SIGNIFICANT else "holds" if most else "does not hold"
     effect = f"most outputs fall abruptly in {count} of {len(shares)} seeds; {np.mean(shares):.0%} of all outputs do"
     return Verdict(outcome, "exact sign test over seeds, two-sided", p, effect)

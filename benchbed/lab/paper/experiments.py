@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+from benchbed.config.request import RunRequest
 from benchbed.lab.paper.claims import Samples
 from benchbed.lab.sweep.cells import Cell, Sweep
+from benchbed.results.scoring import restricted
 
 __all__ = ["FIGURES", "Experiment", "Measure", "Part", "lines_of", "numbers_of"]
 
@@ -18,6 +20,8 @@ Measure = Literal["final_loss", "plateau_end"]
 """Final held-out loss as a share of chance, a diverged seed counting 1; or min(plateau end, budget)."""
 
 _ATTENTION, _TOKEN_MLP = "multi_head_attention", "mlp_mixer"
+_QUICK = RunRequest(_ATTENTION, "linear_map", "lite", learning_rate=1e-3, checked=False)
+_FULL = RunRequest(_ATTENTION, "linear_map", "standard", checked=False)
 
 
 class Part(NamedTuple):
@@ -53,7 +57,7 @@ def numbers_of(part: Part, cell: Cell) -> dict[str, Any]:
         "line": part.label,
         **cell.values,
         "steps": cell.result.restricted_steps,
-        "plateau_end": [row.plateau_end or budget for row in cell.result.members],
+        "plateau_end": [restricted(row.plateau_end, budget) for row in cell.result.members],
         "final_loss": [float(f"{loss:.5g}") for loss in losses],
     }
 
@@ -75,24 +79,12 @@ def lines_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> list[
     return lines
 
 
-def _sweep(grid: tuple[str, ...], quick: bool, **changes: Any) -> Sweep:
-    base = Sweep(
-        mixers=(_ATTENTION,),
-        task="linear_map",
-        track="lite" if quick else "standard",
-        grid=grid,
-        learning_rate=1e-3 if quick else None,
-        checked=False,
-    )
-    return replace(base, **changes)
+def _quick(*grid: str, mixers: tuple[str, ...] = (_ATTENTION,), **changes: Any) -> Sweep:
+    return Sweep(mixers, grid, replace(_QUICK, **changes))
 
 
-def _quick(*grid: str, seeds: int, max_steps: int, **changes: Any) -> Sweep:
-    return _sweep(grid, True, seeds=seeds, max_steps=max_steps, **changes)
-
-
-def _full(*grid: str, **changes: Any) -> Sweep:
-    return _sweep(grid, False, **changes)
+def _full(*grid: str, mixers: tuple[str, ...] = (_ATTENTION,), **changes: Any) -> Sweep:
+    return Sweep(mixers, grid, replace(_FULL, **changes))
 
 
 def _size(size: int, ones: str) -> tuple[str, str]:

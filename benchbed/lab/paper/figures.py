@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchbed.lab.paper.claims import Samples
 from benchbed.lab.paper.experiments import Experiment, Measure
 from benchbed.lab.trace.members import MemberTrace
-from benchbed.storage.files import write_atomically
+from benchbed.reporting.figures import bare, save
 
 __all__ = ["draw_experiment", "draw_losses"]
 
@@ -33,7 +33,7 @@ def draw_experiment(
     _draw_lines(axes, experiment, lines)
     measure = _MEASURES[experiment.measure]
     figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
+    save(figure, path)
 
 
 def draw_losses(traced: Sequence[MemberTrace], title: str, path: Path) -> None:
@@ -47,9 +47,9 @@ def draw_losses(traced: Sequence[MemberTrace], title: str, path: Path) -> None:
     for axes, member in zip(figure.subplots(rows, _COLUMNS).flat, traced, strict=False):
         axes.plot(member.steps, member.losses, linewidth=0.9)
         axes.set(title=f"seed {member.row.seed}", xlabel="step", ylim=(0, None), xlim=(0, None))
-        axes.spines[["top", "right"]].set_visible(False)
+        bare(axes)
     figure.suptitle(title)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
+    save(figure, path)
 
 
 def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples]) -> None:
@@ -63,5 +63,5 @@ def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples]) ->
     if experiment.x == "mixer":
         axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
     axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     axes.legend(frameon=False)

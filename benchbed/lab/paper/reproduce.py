@@ -7,19 +7,19 @@ import torch
 from rich.console import Console
 
 from benchbed import __version__
-from benchbed.config.request import plan
-from benchbed.config.tracks import load_track
+from benchbed.config.request import RunRequest
+from benchbed.config.tracks import Track, load_track
 from benchbed.errors import ResultError
 from benchbed.lab.paper.claims import Verdict, abruptness, judge_abruptness, judge_trend
 from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, numbers_of
 from benchbed.lab.paper.figures import draw_experiment, draw_losses
-from benchbed.lab.sweep.job import run_sweep_job
+from benchbed.lab.sweep.job import run_sweep
 from benchbed.lab.trace.members import MemberTrace, trace
 from benchbed.reporting.live import Reporter, say
-from benchbed.results.result import run_folder
-from benchbed.storage.files import dump_yaml, write_atomically
+from benchbed.runs.execute import prepare
+from benchbed.storage.files import write_yaml
 from benchbed.training.devices import device_name, find_device
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 
 __all__ = ["reproduce"]
 
@@ -60,7 +60,7 @@ def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) 
         "benchbed": __version__,
         "command": f"benchbed reproduce {name}{' --quick' if quick else ''}",
     }
-    write_atomically(folder / "verdict.yaml", lambda file: file.write(dump_yaml(data).encode()))
+    write_yaml(folder / "verdict.yaml", data)
     say(console, f"claim: {about['claim']}")
     scale = " at this scale" if quick else ""
     say(console, f"{verdict.outcome}{scale}: {verdict.effect}, p = {verdict.p:.3g} ({verdict.test})")
@@ -74,22 +74,22 @@ def _sweeps(
     parts = experiment.quick if quick else experiment.full
     numbers, commits = list[dict[str, Any]](), set[str | None]()
     for number, part in enumerate(parts, start=1):
-        cells = run_sweep_job(part.sweep, folder / f"sweep-{number}", device, "local", console)
+        cells = run_sweep(part.sweep, folder / f"sweep-{number}", device, "local", console)
         for cell in cells:
             if cell.result is None:
                 raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
             numbers.append(numbers_of(part, cell))
             commits.add(cell.result.environment.git_commit)
     lines = lines_of(experiment, numbers)
-    write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"cells": numbers}).encode()))
-    sweep = parts[0].sweep
+    write_yaml(folder / "numbers.yaml", {"cells": numbers})
+    request = parts[0].sweep.request
     about = {
         "claim": experiment.claim,
         "note": experiment.note or None,
-        "track": sweep.track,
+        "track": request.track,
         "seeds": len(numbers[0]["steps"]),
-        "max_steps": sweep.max_steps or load_track(sweep.track).budget.steps,
-        "learning_rate": sweep.learning_rate or "tuned for each cell",
+        "max_steps": request.max_steps or request.load_track("cpu").budget.steps,
+        "learning_rate": request.learning_rate or "tuned for each cell",
         "trained_by_commit": sorted(filter(None, commits)),
     }
     draw_experiment(experiment, lines, about["max_steps"], folder / "figure.png", quick=quick)
@@ -98,24 +98,19 @@ def _sweeps(
 
 def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[Verdict, dict[str, Any]]:
     """Figure 3: the loss of every output against step, in every seed."""
-    track, found = load_track("lite" if quick else "standard"), find_device(device)
+    found = find_device(device)
+    track: str | Track = "standard"
     if quick:  # looked at five times as often, because a member solves within a few hundred steps
-        track = track.model_copy(update={"budget": track.budget.model_copy(update={"evaluate_every": 5})})
-    config = plan(
-        "multi_head_attention",
-        _LEVEL,
-        track,
-        track_is_published=not quick,
-        device=found.type,
-        learning_rate=1e-3,
-        checked=False,
-    )
-    reporter = Reporter(console)
+        lite = load_track("lite")
+        track = lite.model_copy(update={"budget": lite.budget.model_copy(update={"evaluate_every": 5})})
+    request = RunRequest("multi_head_attention", _LEVEL, track, learning_rate=1e-3, checked=False)
+    run, reporter = prepare(request.resolve(found.type), folder), Reporter(console)
     with reporter.watching():
-        result, traced = trace(config, run_folder(folder, config), EngineRequest("auto", found), reporter.observe)
+        result, traced = trace(run, EngineSettings("auto", found), reporter.observe)
+    config = run.config
     shares = [abruptness(member.steps, member.losses) for member in traced]
     numbers = [_member_numbers(member, share) for member, share in zip(traced, shares, strict=True)]
-    write_atomically(folder / "numbers.yaml", lambda file: file.write(dump_yaml({"members": numbers}).encode()))
+    write_yaml(folder / "numbers.yaml", {"members": numbers})
     title = f"held-out loss of every output (nats), {config.level}, multi_head_attention{' (quick)' if quick else ''}"
     draw_losses(traced, title, folder / "figure.png")
     solved = [member.row.steps for member in traced if member.row.steps is not None]

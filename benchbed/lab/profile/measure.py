@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchbed.config.request import plan
+from benchbed.config.request import RunRequest
 from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
@@ -94,7 +94,7 @@ def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingPr
 
 def _level_costs(mixer: str, task: str, track: Track, options: Mapping[str, str], device: torch.device) -> LevelCosts:
     def config(who: str, given: Mapping[str, str]) -> RunConfig:
-        return plan(who, task, track, track_is_published=False, device=device.type, mixer_options=given)
+        return RunRequest(who, task, track, mixer_options=given).resolve(device.type)
 
     mine = config(mixer, options)
     recipe, instance = make_recipe(mine)

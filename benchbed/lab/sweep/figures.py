@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from benchbed.lab.sweep.cells import Cell
 from benchbed.lab.sweep.grid import Axis
+from benchbed.reporting.figures import bare, save
 from benchbed.results.result import Result
-from benchbed.storage.files import write_atomically
+from benchbed.results.scoring import restricted
 
 __all__ = ["draw_sweep", "final_losses", "loss_against", "plateau_ends"]
 
@@ -43,7 +44,7 @@ def draw_sweep(cells: Sequence[Cell], axes: Sequence[Axis], out: Path) -> list[P
     if "task.state_size" in varying:
         figures["plateau.png"] = _plateaus(finished)
     for name, figure in figures.items():
-        write_atomically(out / name, lambda file, figure=figure: figure.savefig(file, format="png", dpi=160))
+        save(figure, out / name)
     return [out / name for name in figures]
 
 
@@ -54,7 +55,7 @@ def final_losses(result: Result) -> list[float]:
 
 def plateau_ends(result: Result) -> list[int]:
     """min(plateau end, budget) of every seed."""
-    return [row.plateau_end or result.config.budget.steps for row in result.members]
+    return [restricted(row.plateau_end, result.config.budget.steps) for row in result.members]
 
 
 def loss_against(axes: Axes, points: Sequence[Point], label: str, colour: str) -> None:
@@ -73,7 +74,7 @@ def _spread(
         axes.plot([x] * len(mine), mine, ".", color=colour, alpha=0.4, markersize=5)
     means = [(x, fmean(mine)) for x, mine in values if mine]
     axes.plot(*zip(*means, strict=True), color=colour, label=label, linewidth=1.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
 
 
 def _curves(cells: Sequence[Cell], key: str) -> Figure:
@@ -188,7 +189,7 @@ def _distinct(cells: Sequence[Cell], key: str) -> list[Any]:
 
 
 def _options(cell: Cell) -> dict[str, Any]:
-    return cell.config.task.options if cell.config else {}
+    return cell.planned.config.task.options if cell.planned else {}
 
 
 def _order(value: Any) -> tuple[bool, Any]:

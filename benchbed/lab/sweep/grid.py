@@ -6,13 +6,13 @@ mixer.heads,backbone.dim=1:8,2:16,4:32  options that change together
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from benchbed.errors import OptionError, did_you_mean
 
-__all__ = ["OWNERS", "Axis", "combine", "parse_axes"]
+__all__ = ["OWNERS", "Axis", "as_text", "axis_text", "combine", "parse_axes"]
 
 OWNERS = ("task", "mixer", "backbone")
 """What the options on an axis belong to."""
@@ -39,6 +39,19 @@ def parse_axes(texts: Sequence[str]) -> list[Axis]:
         if keys.count(key) > 1:
             raise OptionError(f"--grid: '{key}' was given twice; give it once")
     return axes
+
+
+def as_text(value: object) -> str:
+    """A value as it is typed."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def axis_text(option: str, values: Iterable[object]) -> str:
+    """An axis as it is typed, `axis_text("task.sparsity", [1, 2])` being `task.sparsity=1,2`; for options that change
+    together, `"mixer.heads,backbone.dim"`, each value is a tuple.
+    """
+    rows = [value if isinstance(value, tuple | list) else (value,) for value in values]
+    return f"{option}=" + ",".join(":".join(map(as_text, row)) for row in rows)
 
 
 def combine(axes: Sequence[Axis]) -> list[dict[str, str]]:

@@ -11,14 +11,12 @@ from benchbed.lab.sweep.grid import parse_axes
 from benchbed.lab.sweep.table import write_tables
 from benchbed.reporting.live import Reporter, say
 from benchbed.training.devices import find_device
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 
-__all__ = ["run_sweep_job"]
+__all__ = ["run_sweep"]
 
 
-def run_sweep_job(
-    sweep: Sweep, out: Path, device: str, backend: Literal["local", "ray"], console: Console
-) -> list[Cell]:
+def run_sweep(sweep: Sweep, out: Path, device: str, backend: Literal["local", "ray"], console: Console) -> list[Cell]:
     """Plan, train, write and draw.
 
     Args:
@@ -42,7 +40,7 @@ def run_sweep_job(
     write_tables(sweep, cells, out)
     reporter, done = Reporter(console), 0
     with reporter.watching():
-        for batch in _train(waiting, EngineRequest("auto", found), backend, reporter):
+        for batch in _train(waiting, EngineSettings("auto", found), backend, reporter):
             write_tables(sweep, cells, out)
             for cell in batch:
                 done += 1
@@ -59,15 +57,15 @@ def run_sweep_job(
     return cells
 
 
-def _train(waiting: list[Batch], request: EngineRequest, backend: str, reporter: Reporter) -> Iterator[Batch]:
+def _train(waiting: list[Batch], engine: EngineSettings, backend: str, reporter: Reporter) -> Iterator[Batch]:
     """Give batches as they are done with."""
     if backend == "ray":
         from benchbed.lab.sweep.ray import on_ray
 
-        yield from on_ray(waiting, request)
+        yield from on_ray(waiting, engine)
         return
     for batch in waiting:
-        train(batch, request, reporter.observe)
+        train(batch, engine, reporter.observe)
         yield batch
 
 

@@ -6,6 +6,7 @@ worker dies. RAY_ADDRESS names a running cluster; without it, Ray starts one on 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from benchbed.errors import BenchbedError, OptionError
 from benchbed.lab.sweep.cells import Batch
 from benchbed.results.history import HISTORY
 from benchbed.results.result import RESULT, load_result
-from benchbed.runs.execute import execute
+from benchbed.runs.execute import execute, prepare
 from benchbed.storage.files import write_atomically
-from benchbed.training.engine import EngineRequest
+from benchbed.training.engine import EngineSettings
 
 __all__ = ["on_ray"]
 
@@ -27,7 +28,7 @@ _RESTARTS = 4
 """How often a cell is started again after its worker died."""
 
 
-def on_ray(waiting: list[Batch], request: EngineRequest) -> Iterator[Batch]:
+def on_ray(waiting: list[Batch], engine: EngineSettings) -> Iterator[Batch]:
     """The backend that trains each cell in a Ray worker; gives each cell as soon as it is done with.
 
     Raises:
@@ -40,17 +41,16 @@ def on_ray(waiting: list[Batch], request: EngineRequest) -> Iterator[Batch]:
 
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
-    need = {"num_gpus": 1} if request.device.type == "cuda" else {"num_cpus": 1}
+    need = {"num_gpus": 1} if engine.device.type == "cuda" else {"num_cpus": 1}
     remote: Any = ray.remote(max_retries=_RESTARTS, **need)(_train)
     pending = {}
     for cell in (cell for batch in waiting for cell in batch):
-        config, folder = cell.planned
-        plain = config.model_dump_json()
-        pending[remote.remote(plain, str(folder.resolve()), request.engine, str(request.device))] = cell
+        plain, folder = cell.run.config.model_dump_json(), str(cell.run.folder.resolve())
+        pending[remote.remote(plain, folder, engine.engine, str(engine.device))] = cell
     while pending:
         (done,), _ = ray.wait(list(pending), num_returns=1)
         cell = pending.pop(done)
-        _, folder = cell.planned
+        folder = cell.run.folder
         try:
             answer = ray.get(done)
         except ray.exceptions.RayError as error:
@@ -68,9 +68,9 @@ def on_ray(waiting: list[Batch], request: EngineRequest) -> Iterator[Batch]:
 
 def _train(plain: str, folder: str, engine: Any, device: str) -> dict[str, bytes] | str:
     """In a worker: the files of the finished run, or what went wrong."""
-    request = EngineRequest(engine, torch.device(device), cores=1)
     try:
-        execute(RunConfig.model_validate_json(plain), Path(folder), request, lambda _: None)
+        run = replace(prepare(RunConfig.model_validate_json(plain), Path()), folder=Path(folder))
+        execute(run, EngineSettings(engine, torch.device(device), cores=1), lambda _: None)
     except Exception as error:  # the answer must travel; the errors of a plug-in may not
         return str(error) if isinstance(error, BenchbedError) else f"{type(error).__name__}: {error}"
-    return {name: (Path(folder) / name).read_bytes() for name in (HISTORY, RESULT)}
+    return {name: (run.folder / name).read_bytes() for name in (HISTORY, RESULT)}

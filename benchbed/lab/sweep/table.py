@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from benchbed.lab.sweep.cells import Cell, Sweep
-from benchbed.storage.files import dump_yaml, write_atomically
+from benchbed.storage.files import write_text, write_yaml
 
 __all__ = ["rows_of", "write_tables"]
+
+_SAME = ("mixer", "level", "track")
+"""Columns of a run that the cells of a sweep have in common, or name themselves."""
 
 
 def rows_of(cells: Sequence[Cell]) -> list[dict[str, Any]]:
@@ -20,15 +23,9 @@ def rows_of(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         if cell.result is None:
             rows.append(head | {"problem": cell.problem})
             continue
-        result = cell.result
-        fixed = {
-            "chance_loss": result.chance_loss,
-            "budget": result.config.budget.steps,
-            "parameters": result.costs.parameters,
-            "mixer_parameters": result.costs.mixer_parameters,
-            "run": cell.planned[1].name,
-        }
-        rows += [head | row.model_dump(mode="json") | fixed for row in result.members]
+        run = {"run": cell.run.folder.name}
+        for row in cell.result.rows():
+            rows.append(head | {key: value for key, value in row.items() if key not in _SAME} | run)
     return rows
 
 
@@ -44,30 +41,20 @@ def write_tables(sweep: Sweep, cells: Sequence[Cell], out: Path) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(out / "sweep.csv", lambda file: file.write(text.getvalue().encode()))
+    write_text(out / "sweep.csv", text.getvalue())
     data = {
         "schema_version": 1,
-        "sweep": {
-            "mixers": list(sweep.mixers),
-            "task": sweep.task,
-            "track": sweep.track,
-            "grid": list(sweep.grid),
-            "seeds": sweep.seeds,
-            "max_steps": sweep.max_steps,
-            "learning_rate": sweep.learning_rate,
-            "mixer_options": sweep.mixer_options,
-            "task_options": sweep.task_options,
-        },
+        "sweep": {key: value for key, value in sweep.plain.items() if key != "checked"},
         "cells": [_plain(cell, out) for cell in cells],
     }
-    write_atomically(out / "sweep.yaml", lambda file: file.write(dump_yaml(data).encode()))
+    write_yaml(out / "sweep.yaml", data)
 
 
 def _plain(cell: Cell, out: Path) -> dict[str, Any]:
     plain: dict[str, Any] = {**cell.values, "status": cell.status, "problem": cell.problem}
     if cell.result is not None:
         plain |= {
-            "run": cell.planned[1].relative_to(out).as_posix(),
+            "run": cell.run.folder.relative_to(out).as_posix(),
             "learning_rate": cell.result.learning_rate,
             "solved": cell.result.summary.solved,
             "seeds": cell.result.summary.seeds,

@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from benchbed.lab.trace.jumps import events
 from benchbed.lab.trace.maps import Agreement
 from benchbed.lab.trace.members import MemberTrace
+from benchbed.reporting.figures import bare, save
 from benchbed.reporting.wording import options_line
 from benchbed.results.result import Result
-from benchbed.storage.files import write_atomically
 
 __all__ = ["draw_bias", "draw_trace"]
 
@@ -47,7 +47,7 @@ def draw_trace(result: Result, member: MemberTrace, path: Path) -> None:
         + (f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status),
         fontsize=10,
     )
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150))
+    save(figure, path, dpi=150)
 
 
 def draw_bias(plain: Traced, biased: Traced, path: Path) -> None:
@@ -68,9 +68,9 @@ def draw_bias(plain: Traced, biased: Traced, path: Path) -> None:
     axes.set_title(
         f"{config.mixer.name} on {config.level}, seeds {config.scoring_seeds[0]}-{config.scoring_seeds[-1]}"
     )
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     axes.legend(frameon=False)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150))
+    save(figure, path, dpi=150)
 
 
 def _draw_losses(axes: Axes, result: Result, member: MemberTrace) -> None:
@@ -86,7 +86,7 @@ def _draw_losses(axes: Axes, result: Result, member: MemberTrace) -> None:
     axes.axhline(result.chance_loss, color="0.5", linestyle=":", linewidth=1)
     axes.set(xlabel="step", ylabel="held-out loss (nats)", ylim=(0, None), xlim=(0, member.steps[-1]))
     axes.set_title(f"loss of each of {number} outputs; {len(member.jumps)} jumps", fontsize="medium")
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
 
 
 def _draw_agreement(axes: Axes, result: Result, member: MemberTrace) -> None:
@@ -101,7 +101,7 @@ def _draw_agreement(axes: Axes, result: Result, member: MemberTrace) -> None:
         axes.axvspan(begin, end, color="0.5", alpha=0.12, linewidth=0)
     axes.set(xlabel="step", ylabel="share", ylim=(0, 1.02), xlim=(0, member.steps[-1]))
     axes.set_title("parents found: overlap (line), chance (dotted, 95% band), mass (dashed)", fontsize="medium")
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
 
 
 def _draw_overlap(axes: Axes, label: str, colour: str, seen: dict[int, Agreement]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchbed.config.run_config import RunConfig
+from benchbed.config.request import RunRequest
 from benchbed.lab.trace.figures import draw_bias, draw_trace
 from benchbed.lab.trace.members import MemberTrace, trace, write_trace
 from benchbed.lab.trace.snapshots import snapshot_file
@@ -14,22 +14,23 @@ from benchbed.lab.trace.tables import plateau_ends as _by_seed
 from benchbed.lab.trace.tables import trace_row as _row
 from benchbed.reporting.live import Reporter, say
 from benchbed.reporting.tables import listing_table
-from benchbed.results.result import Result, run_folder
+from benchbed.results.result import Result
+from benchbed.results.scoring import restricted
 from benchbed.results.stats import paired_p
-from benchbed.storage.files import write_atomically
-from benchbed.training.engine import EngineRequest
-from benchbed.training.recipe import make_recipe
+from benchbed.runs.execute import prepare
+from benchbed.storage.files import write_text
+from benchbed.training.engine import EngineSettings
 
-__all__ = ["run_trace_job"]
+__all__ = ["run_trace"]
 
 
-def run_trace_job(
-    configs: Sequence[RunConfig], out: Path, device: torch.device, console: Console, *, fresh: bool = False
+def run_trace(
+    requests: Sequence[RunRequest], out: Path, device: torch.device, console: Console, *, fresh: bool = False
 ) -> list[tuple[Result, list[MemberTrace]]]:
-    """Trace a run, and the same with biased scores if there is a second config; write and draw what was seen.
+    """Trace a run, and the same with biased scores if there is a second request; write and draw what was seen.
 
     Args:
-        configs: of one run, or of it without and with a bias.
+        requests: one, or the same without and with a bias.
         out: where run folders go.
         device: where to train.
         console: where progress goes.
@@ -38,14 +39,14 @@ def run_trace_job(
     Raises:
         BenchbedError: the runs do not work, or a file cannot be written.
     """
-    for config in configs:
-        recipe, task = make_recipe(config)
-        recipe.make_model(0, task)  # a bias that cannot be given is found before anything trains
+    runs = [prepare(request.resolve(device.type), out) for request in requests]
+    for run in runs:
+        run.recipe.make_model(0, run.task)  # a bias that cannot be given is found before anything trains
     outcomes = []
-    for config in configs:
-        folder, reporter = run_folder(out, config), Reporter(console)
+    for run in runs:
+        folder, reporter = run.folder, Reporter(console)
         with reporter.watching():
-            result, traced = trace(config, folder, EngineRequest("auto", device), reporter.observe, fresh=fresh)
+            result, traced = trace(run, EngineSettings("auto", device), reporter.observe, fresh=fresh)
         write_trace(result, traced, folder)
         console.print(listing_table([_row(member) for member in traced]))
         for member in traced:
@@ -61,7 +62,7 @@ def run_trace_job(
             say(console, f"what the patterns carry: benchbed patch {before} {after}")
         outcomes.append((result, traced))
     if len(outcomes) == 2:
-        _compare(outcomes[0], outcomes[1], run_folder(out, configs[1]), console)
+        _compare(outcomes[0], outcomes[1], runs[1].folder, console)
     return outcomes
 
 
@@ -70,7 +71,7 @@ def _compare(
 ) -> None:
     """Does the plateau vanish with the bias? Seed by seed, with an exact test where it can tell anything."""
     budget = plain[0].config.budget.steps
-    ends = [[member.row.plateau_end or budget for member in traced] for _, traced in (plain, biased)]
+    ends = [[restricted(member.row.plateau_end, budget) for member in traced] for _, traced in (plain, biased)]
     draw_bias(plain, biased, folder / "bias.png")
     p = paired_p(*ends)
     rows = [{"plateau end": "without", **_by_seed(plain[1])}, {"plateau end": "with the bias", **_by_seed(biased[1])}]
@@ -78,5 +79,5 @@ def _compare(
     least = 2 / 2 ** len(ends[0])
     say(console, f"exact paired test on min(plateau end, budget): p = {p:.3g} (the least possible is {least:.3g})")
     lines = f"plateau_end_without: {ends[0]}\nplateau_end_with_bias: {ends[1]}\np: {p:.6g}\n"
-    write_atomically(folder / "bias.yaml", lambda file: file.write(lines.encode()))
+    write_text(folder / "bias.yaml", lines)
     say(console, f"{folder / 'bias.png'} drawn")

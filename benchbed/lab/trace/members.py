@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchbed.config.run_config import RunConfig
 from benchbed.contracts import Task
 from benchbed.lab.trace.jumps import Jump, events, find_jumps
 from benchbed.lab.trace.maps import Agreement, agreement, influence, mixing, other_parents, output_parents, outputs_of
@@ -17,10 +16,10 @@ from benchbed.lab.trace.snapshots import rebuild, recorder, snapshot_files
 from benchbed.results.history import load_history
 from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
-from benchbed.runs.execute import Observer, execute
-from benchbed.storage.files import dump_yaml, write_atomically
-from benchbed.training.engine import EngineRequest
-from benchbed.training.recipe import Recipe, make_recipe
+from benchbed.runs.execute import Observer, PlannedRun, execute
+from benchbed.storage.files import write_atomically, write_yaml
+from benchbed.training.engine import EngineSettings
+from benchbed.training.recipe import Recipe
 
 __all__ = ["Maps", "MemberTrace", "trace", "write_trace"]
 
@@ -61,28 +60,27 @@ class MemberTrace:
 
 
 def trace(
-    config: RunConfig, folder: Path, request: EngineRequest, observe: Observer, *, fresh: bool = False
+    run: PlannedRun, engine: EngineSettings, observe: Observer, *, fresh: bool = False
 ) -> tuple[Result, list[MemberTrace]]:
     """Carry out a run with its weights recorded, or take up one that was, and look into every scored member.
 
     Args:
-        config: what to run.
-        folder: where its files go.
-        request: how to compute; maps are computed on the CPU.
+        run: what to run.
+        engine: how to compute; maps are computed on the CPU.
         observe: told where the run stands.
         fresh: train again.
 
     Raises:
         BenchbedError: as `benchbed.runs.execute.execute`; or weights of a finished run are gone.
     """
-    outcome = execute(config, folder, request, observe, fresh=fresh, record=recorder(folder))
-    recipe, _ = make_recipe(config)
+    folder = run.folder
+    result = execute(run, engine, observe, fresh=fresh, record=recorder(folder)).result
     history = load_history(folder)
     traced = []
-    for row, losses in zip(outcome.result.members, history.loss, strict=True):
+    for row, losses in zip(result.members, history.loss, strict=True):
         steps = [int(step) for step in history.steps if step <= row.trained_steps]
-        traced.append(_look_into(recipe, row, steps, losses[: len(steps)], folder, outcome.result.chance_loss))
-    return outcome.result, traced
+        traced.append(_look_into(run.recipe, row, steps, losses[: len(steps)], folder, result.chance_loss))
+    return result, traced
 
 
 def _look_into(
@@ -166,9 +164,8 @@ def write_trace(result: Result, traced: Sequence[MemberTrace], folder: Path) -> 
                 "mixing": [{"step": step, **seen.plain()} for step, seen in member.mixing.items()],
             }
         )
-    text = dump_yaml(data)
     path = folder / "trace.yaml"
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_yaml(path, data)
     return path
 
 
