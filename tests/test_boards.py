@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -374,7 +375,8 @@ def test_whether_boards_agree_is_a_rank_correlation_of_who_stands_on_both(boards
         dict(zip("abcdef", (1, 2, 3, 4, 5, 6), strict=True)),
         dict(zip("gfedcb", (9, 4, 5, 3, 1, 2), strict=True)),
     )
-    lines = agreement_markdown([board("one", first), board("two", second), board("three", first)]).splitlines()
+    three: Any = [board("one", first), board("two", second), board("three", first)]
+    lines = agreement_markdown(three).splitlines()
     assert len(lines) == 2 + 3
     expected = spearmanr([first[name] for name in "bcdef"], [second[name] for name in "bcdef"])[0]
     assert lines[2].startswith(f"| `one`, `two` | 5 | {expected:+.2f} [")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchbed.boards.board import Costs
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import training_costs
@@ -13,6 +14,9 @@ from benchbed.results.result import Result, load_result
 from benchbed.results.stats import permutation_p, ratio_of_means
 
 __all__ = ["Comparison", "compare"]
+
+Side = str | Result
+"""A run, or what finds one: an entry's name or file, or a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Comparison:
     """Over the board, by Benjamini and Hochberg, if both stand on one."""
 
     @property
-    def costs(self) -> list[dict[str, float]]:
+    def costs(self) -> list[Costs]:
         """See `training_costs`, one a run."""
         return [training_costs(result) for result in self.results]
 
@@ -46,21 +50,22 @@ class Comparison:
         }
 
 
-def compare(boards: Path, names: tuple[str, str], track: str | None, level: str | None) -> Comparison:
+def compare(
+    boards: Path, sides: tuple[str | Result, str | Result], track: str | None, level: str | None
+) -> Comparison:
     """Read two runs or entries and compare them.
 
     Raises:
         BenchbedError: one cannot be read, or they are not runs of one level, track and budget.
     """
-    loaded = [_load(boards, name, track, level) for name in names]
-    (_, first, home), (_, second, other_home) = loaded
+    loaded = [_load(boards, side, track, level) for side in sides]
+    (name, first, home), (other_name, second, other_home) = loaded
     for what in ("track", "level", "budget"):
         mine, other = (getattr(result.config, what) for result in (first, second))
         if mine != other:
-            raise ResultError(
-                f"{names[0]} and {names[1]} cannot be compared: expected one {what}, found {mine} and {other}"
-            )
-    shown = (loaded[0][0], loaded[1][0])
+            both = f"{_called(sides[0])} and {_called(sides[1])}"
+            raise ResultError(f"{both} cannot be compared: expected one {what}, found {mine} and {other}")
+    shown = (name, other_name)
     adjusted = None
     if home is not None and home == other_home:
         pairs = {frozenset((p["first"], p["second"])): p["adjusted"] for p in read_standings(home)["pairs"]}
@@ -70,8 +75,14 @@ def compare(boards: Path, names: tuple[str, str], track: str | None, level: str 
     return Comparison(shown, (first, second), ratio, interval, permutation_p(*steps), adjusted)
 
 
-def _load(boards: Path, name: str, track: str | None, level: str | None) -> tuple[str, Result, Path | None]:
+def _called(side: Side) -> str:
+    return side if isinstance(side, str) else side.config.mixer.name
+
+
+def _load(boards: Path, name: Side, track: str | None, level: str | None) -> tuple[str, Result, Path | None]:
     """The run's name, the run, and the folder of its board if it is an entry."""
+    if isinstance(name, Result):
+        return _called(name), name, None
     path = Path(name)
     if path.is_dir() or path.name == "result.yaml":
         result = load_result(path)

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
+from benchbed.boards.board import BoardRow, Costs, Standings, TunedRate
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import BOARD_FILE, entry_files, stamp
 from benchbed.boards.ranking import rank
@@ -19,7 +20,7 @@ from benchbed.storage.files import write_text
 __all__ = ["compute_standings", "training_costs", "write_standings"]
 
 
-def compute_standings(folder: Path) -> dict[str, Any]:
+def compute_standings(folder: Path) -> Standings:
     """Rank a board's entries and gather what its readers are shown.
 
     Raises:
@@ -30,20 +31,20 @@ def compute_standings(folder: Path) -> dict[str, Any]:
     ranks, pairs = rank({name: entry.steps for name, entry in boards.items() if _ranked(entry)})
     baseline = _baseline(entries, load_track(str(folder.parent / "track.yaml")).baseline)
     names = _names(entries)
-    rows = [{"name": names[e.entry], **_row(e, ranks.get(e.entry), baseline)} for e in entries]
+    rows = [_row(e, names[e.entry], ranks.get(e.entry), baseline) for e in entries]
     rows.sort(
         key=lambda row: (row["rank"] or len(rows) + 1, -row["solved"] / row["seeds"], row["mean_steps"], row["entry"])
     )
-    standings = {
+    standings: Standings = {
         "track": folder.parent.name,
         "level": folder.name,
         "budget": entries[0].result.config.budget.steps if entries else None,
         "baseline": names[baseline.entry] if baseline else None,
         "rows": rows,
-        "pairs": [pair._asdict() for pair in pairs],
+        "pairs": [{"first": a, "second": b, "p": p, "adjusted": q} for a, b, p, q in pairs],
         "stamp": stamp(folder),
     }
-    return _rounded(standings)
+    return cast(Standings, _rounded(standings))
 
 
 def write_standings(folder: Path, *, write: bool) -> bool:
@@ -57,7 +58,7 @@ def write_standings(folder: Path, *, write: bool) -> bool:
     return True
 
 
-def training_costs(result: Result) -> dict[str, float]:
+def training_costs(result: Result) -> Costs:
     """What solving costs on average, beside steps; unsolved seeds count with the whole budget.
 
     Samples are sequences. FLOPs are three forward passes a step (one forward, two backward), as counted by torch.
@@ -96,13 +97,14 @@ def _ranked(entry: Entry) -> bool:
     return len(entry.result.members) >= MINIMUM_SEEDS and not entry.result.unranked
 
 
-def _row(entry: Entry, place: int | None, baseline: Entry | None) -> dict[str, Any]:
+def _row(entry: Entry, name: str, place: int | None, baseline: Entry | None) -> BoardRow:
     result, summary = entry.result, entry.result.summary
     ratio, interval = ratio_of_means(entry.steps, baseline.steps) if baseline else (None, None)
     if entry is baseline:
         interval = None
     tuning = [_tuned(entry, rate) for rate in result.config.optimiser.learning_rates]
     return {
+        "name": name,
         "entry": entry.entry,
         "rank": place,
         "mixer": result.config.mixer.name,
@@ -137,7 +139,7 @@ def _solved(entry: Entry) -> tuple[int, int]:
     return entry.result.summary.solved, entry.result.summary.seeds
 
 
-def _tuned(entry: Entry, rate: float) -> dict[str, Any]:
+def _tuned(entry: Entry, rate: float) -> TunedRate:
     """What the tuning seeds did at a rate; the mean counts an unsolved one with the whole budget."""
     rows = [row for row in entry.result.tuning if row.learning_rate == rate]
     budget = entry.result.config.budget.steps

@@ -15,13 +15,22 @@ from functools import cached_property
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from benchbed.errors import PluginError, UnknownNameError
+from benchbed.errors import OptionError, PluginError, UnknownNameError
 from benchbed.plugins.options import resolve_options
 from benchbed.plugins.requirements import CUDA, lacking, library_versions
-from benchbed.plugins.sources import class_attribute, first_line, public_class, source_files, source_hash, source_path
+from benchbed.plugins.sources import (
+    class_attribute,
+    first_line,
+    is_as_written,
+    public_class,
+    source_files,
+    source_hash,
+    source_path,
+)
 
-__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "plugins"]
+__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "name_of", "plugins"]
 
 Kind = Literal["mixer", "task"]
 
@@ -30,6 +39,9 @@ POSITIONAL: dict[Kind, tuple[str, ...]] = {"mixer": ("dim", "length"), "task": (
 
 NO_PLUGINS = "BENCHBED_NO_PLUGINS"
 """Environment variable that, set to anything, hides all plug-ins: the way out when one hangs at import."""
+
+_hashes: WeakKeyDictionary[type, str | None] = WeakKeyDictionary()
+"""Of the source of each class, when it was first loaded in this process."""
 
 _BUILT_IN = "benchbed"
 _UNREGISTERED = "unregistered"
@@ -125,10 +137,20 @@ class Plugin:
             ) from error
         if not inspect.isclass(cls):
             raise PluginError(f"{where}: expected a class, found {type(cls).__name__}")
+        if self._stale(cls):
+            raise PluginError(
+                f"{where}: its source has changed since this process imported it; restart Python, or call "
+                f"importlib.reload on {module}, so that what trains is what is written"
+            )
         absent = _absent(self.kind, cls)
         if absent:
             raise PluginError(f"{where}: expected {absent}; benchbed.contracts says what a {self.kind} must have")
         return cls
+
+    def _stale(self, cls: type) -> bool:
+        """Whether a class, in a process that lives long, is no longer the one in its file."""
+        known = _hashes.setdefault(cls, self.source_hash)
+        return known != self.source_hash or not is_as_written(cls)
 
     def resolve(self, given: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
         """Validate options for this plug-in and fill in the defaults; see `resolve_options`."""
@@ -161,6 +183,24 @@ def find(kind: Kind, name: str) -> Plugin:
         choices = " or ".join(f"'{p.label}'" for p in matches)
         raise PluginError(f"{kind} '{name}' is registered by {rivals}; choose {choices}, or uninstall one")
     return matches[0]
+
+
+def name_of(kind: Kind, given: str | type) -> str:
+    """The name under which a class is found again, in this process, in a worker and in a later session.
+
+    Raises:
+        OptionError: there is none, because the class lies in no file.
+    """
+    if isinstance(given, str):
+        return given
+    module, name = given.__module__, given.__qualname__
+    if module == "__main__" or "<locals>" in name:
+        raise OptionError(
+            f"{kind} {given.__name__}: expected a class that can be imported, found one made in a notebook or in a "
+            f"function; put it into a file, my_{kind}.py, and hand in 'my_{kind}:{given.__name__}'"
+        )
+    target = f"{module}:{name}"
+    return next((plugin.label for plugin in plugins(kind) if plugin.target == target), target)
 
 
 def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:

@@ -12,9 +12,18 @@ import io
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["class_attribute", "first_line", "public_class", "source_files", "source_hash", "source_path"]
+__all__ = [
+    "class_attribute",
+    "first_line",
+    "is_as_written",
+    "public_class",
+    "source_files",
+    "source_hash",
+    "source_path",
+]
 
 _NO_CODE = {
     tokenize.COMMENT,
@@ -98,6 +107,34 @@ def class_attribute(target: str, attribute: str) -> Any:
             except ValueError:
                 return None
     return None
+
+
+def is_as_written(cls: type) -> bool:
+    """Whether the functions of a class that was imported are those that its file holds now."""
+    path = source_path(cls.__module__)
+    try:
+        written = compile(path.read_bytes(), str(path), "exec", dont_inherit=True) if path else None
+    except (SyntaxError, OSError, ValueError):
+        written = None
+    if written is None:
+        return True
+    now = {code.co_qualname: _instructions(code) for code in _functions(written)}
+    loaded = (value.__code__ for value in vars(cls).values() if isinstance(value, FunctionType))
+    return all(now.get(code.co_qualname, _instructions(code)) == _instructions(code) for code in loaded)
+
+
+def _functions(code: CodeType) -> Iterator[CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield inner
+            yield from _functions(inner)
+
+
+def _instructions(code: CodeType) -> tuple[object, ...]:
+    """What a function does, wherever it stands in its file; a docstring may change."""
+    constants = code.co_consts[isinstance(code.co_consts[0], str) :] if code.co_consts else ()
+    inner = [_instructions(c) if isinstance(c, CodeType) else (type(c), c) for c in constants]
+    return code.co_code, code.co_names, code.co_varnames, inner
 
 
 def _class(target: str) -> ast.ClassDef | None:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
+from benchbed.boards.board import BoardRow, Standings
 from benchbed.boards.comparison import Comparison, compare
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import separation
@@ -25,7 +25,7 @@ __all__ = ["agreement_markdown", "board_markdown", "fill_document", "pairs_markd
 _BLOCK = re.compile(r"(<!-- (board|rates|pairs|agreement): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
-def board_markdown(board: dict[str, Any]) -> str:
+def board_markdown(board: Standings) -> str:
     """A board as a table, and one sentence that says what its ranks say."""
     ratio = f"x {board['baseline']}" if board["baseline"] else "ratio"
     head = ["rank", "mixer", "solved", "mean steps [95%]", f"{ratio} [95%]", "median", "rate", "parameters"]
@@ -49,7 +49,7 @@ def board_markdown(board: dict[str, Any]) -> str:
     return f"{_table(head, '-l------', rows)}\n\n{separation(board)}"
 
 
-def rates_markdown(board: dict[str, Any]) -> str:
+def rates_markdown(board: Standings) -> str:
     """What every mixer did in tuning at each rate, the chosen one in bold, and how its scored seeds differ."""
     rates = sorted({tuned["rate"] for row in board["rows"] for tuned in row["tuning"]})
     rows, ends = [], 0
@@ -90,7 +90,7 @@ def pairs_markdown(pairs: Sequence[tuple[str, str, str, Comparison]]) -> str:
     return _table(["A, B", "level", "mean steps A", "B", "A/B [95%]", "p", "Holm", ""], "ll-----l", rows)
 
 
-def agreement_markdown(boards: Sequence[dict[str, Any]]) -> str:
+def agreement_markdown(boards: Sequence[Standings]) -> str:
     """For every two boards the rank correlation of the mean steps of the entries that both rank, adjusted by Holm."""
     means = {b["level"]: {row["name"]: row["mean_steps"] for row in b["rows"] if row["rank"]} for b in boards}
     found = []
@@ -153,7 +153,7 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     return filled != text
 
 
-def _range(row: dict[str, Any]) -> str:
+def _range(row: BoardRow) -> str:
     solved = sorted(row["steps"])[: row["solved"]]
     steps = " to ".join(dict.fromkeys(f"{end:,}" for end in (solved[0], solved[-1]))) if solved else "none"
     return steps + (f", {row['seeds'] - row['solved']} unsolved" if solved and row["solved"] < row["seeds"] else "")

@@ -1,7 +1,8 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from benchbed.boards.board import BoardRow, Standings
 from benchbed.config.protocol import SIGNIFICANT
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ CHECKED_BY = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disput
 """Who has checked an entry."""
 
 
-def separation(board: dict[str, Any]) -> str:
+def separation(board: Standings) -> str:
     """What the ranks of a board say, and nothing more."""
     ranked = [row for row in board["rows"] if row["rank"]]
     best = [row["name"] for row in ranked if row["rank"] == 1]
@@ -41,7 +42,7 @@ def verdict(pair: "Comparison") -> str:
     return f"{said}: {first} takes {pair.ratio:.2f}{inside} times the mean steps of {second} ({tests})."
 
 
-def sort_rows(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+def sort_rows(rows: list[BoardRow], by: str) -> list[BoardRow]:
     """The rows of a board, best first; by rank they lie already."""
     if by == "rank":
         return rows

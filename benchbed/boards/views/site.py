@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchbed import __version__
+from benchbed.boards.board import Standings
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.reading import read_standings
@@ -71,7 +72,7 @@ def write_site(boards: Path, target: Path) -> Path:
     return index
 
 
-def _pairs(board: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _pairs(board: Standings, name: str) -> list[dict[str, Any]]:
     """Every test of one entry, with the other one's name."""
     mine = [pair for pair in board["pairs"] if name in (pair["first"], pair["second"])]
     return [{**pair, "other": pair["second"] if pair["first"] == name else pair["first"]} for pair in mine]

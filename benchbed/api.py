@@ -1,0 +1,296 @@
+"""What a notebook calls: the same functions as the command line's, with values in place of text.
+
+Runs lie in the same folders as those of the command line, so that one begun here goes on in a terminal, and the other
+way round. Nothing is printed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchbed.boards.folders import boards_folder, find_boards
+from benchbed.boards.reading import read_standings
+from benchbed.errors import EntryError, OptionError
+from benchbed.plugins.registry import name_of
+
+if TYPE_CHECKING:
+    from benchbed.boards.board import Standings
+    from benchbed.boards.comparison import Comparison
+    from benchbed.checks.findings import Finding
+    from benchbed.config.tracks import Track
+    from benchbed.results.result import Result
+    from benchbed.runs.progress import Progress
+
+__all__ = ["check", "compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_result"]
+__all__ += ["run", "sweep"]
+
+Options = Mapping[str, Any]
+
+
+def run(
+    mixer: str | type,
+    task: str | type,
+    *,
+    track: "str | Track | None" = None,
+    mixer_options: Options | None = None,
+    task_options: Options | None = None,
+    match_parameters: int | None = None,
+    match_by: str | None = None,
+    seeds: int | None = None,
+    max_steps: int | None = None,
+    learning_rate: float | None = None,
+    checked: bool = True,
+    device: str = "auto",
+    engine: Literal["auto", "vmap", "loop"] = "auto",
+    compiled: bool = False,
+    out: str | PathLike[str] = "runs",
+    fresh: bool = False,
+    observe: "Callable[[Progress], None] | None" = None,
+) -> "Result":
+    """Score a mixer on a task: tune the learning rate, train every seed, write the result.
+
+    A run that is finished is read and not repeated; one that was interrupted goes on.
+
+    Args:
+        mixer: a name of `list_mixers()`, `"package.module:Class"`, or a class that can be imported.
+        task: a name of `list_tasks()`, `"name@level"`, or a class that can be imported.
+        track: a name of `list_tracks()`, the path of a track file, or a `Track`; None is `standard` with CUDA, else
+            `lite`. Only a name is ranked.
+        mixer_options: of the mixer, values or text.
+        task_options: of the task, in place of single options of the level; unranked.
+        match_parameters: size the model for about this many parameters, by its width (unranked) ...
+        match_by: ... or by this option of the mixer (ranked).
+        seeds: scored seeds; unranked if not the track's number.
+        max_steps: budget in training steps; unranked if not the track's.
+        learning_rate: train at this rate and tune nothing; unranked.
+        checked: look for leaks before training; without, it is unranked.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        engine: how members train side by side; `auto` is `vmap` on CUDA, else `loop`.
+        compiled: use torch.compile.
+        out: the folder of all runs.
+        fresh: train again what is finished or begun.
+        observe: told where training stands, before a stage's first step and after every evaluation; must be quick.
+
+    Returns:
+        The result, with `summary`, `members` and `tuning`; `rows()` gives one dictionary a seed.
+
+    Raises:
+        BenchbedError: something does not exist, does not fit together, fails, or cannot be written; its text says
+            what was expected, what was found, and what to do.
+    """
+    from benchbed.config.request import RunRequest
+    from benchbed.runs.execute import execute, prepare
+    from benchbed.runs.matching import plan_at_size
+    from benchbed.training.devices import find_device
+    from benchbed.training.engine import EngineSettings
+
+    request = RunRequest(
+        mixer=name_of("mixer", mixer),
+        task=name_of("task", task),
+        track=track,
+        mixer_options=mixer_options or {},
+        task_options=task_options or {},
+        seeds=seeds,
+        max_steps=max_steps,
+        learning_rate=learning_rate,
+        checked=checked,
+    )
+    found = find_device(device)
+    if match_parameters is None:
+        config = request.resolve(found.type)
+    else:
+        config = plan_at_size(request, found.type, match_parameters, match_by)
+    settings = EngineSettings(engine, found, compiled)
+    return execute(prepare(config, Path(out)), settings, observe or (lambda _: None), fresh=fresh).result
+
+
+def sweep(
+    mixer: str | type | Iterable[str | type],
+    task: str | type,
+    *,
+    grid: Mapping[str, Iterable[Any]],
+    track: str = "lite",
+    mixer_options: Options | None = None,
+    task_options: Options | None = None,
+    seeds: int | None = None,
+    max_steps: int | None = None,
+    learning_rate: float | None = None,
+    checked: bool = True,
+    device: str = "auto",
+    out: str | PathLike[str] | None = None,
+    observe: "Callable[[Progress], None] | None" = None,
+) -> list[dict[str, Any]]:
+    """Run mixers over a grid of options, and give one tidy row a seed.
+
+    Args:
+        mixer: one or several; see `run`.
+        task: see `run`.
+        grid: values by option, `{"task.sparsity": [1, 2, 3]}`; the owners are `task`, `mixer` and `backbone`. Options
+            that change together share a key: `{"mixer.heads,backbone.dim": [(1, 8), (2, 16)]}`.
+        track: a name, or the path of a track file.
+        mixer_options: the same in every cell.
+        task_options: the same in every cell.
+        seeds: see `run`, as are `max_steps`, `learning_rate`, `checked`, `device` and `observe`.
+        max_steps: budget in training steps.
+        learning_rate: train at this rate; None tunes it in every cell.
+        checked: look for leaks before training.
+        device: where to train.
+        out: the sweep's folder, for `sweep.csv` and `sweep.yaml`; by default `sweeps/<task>-<hash>`. A sweep that was
+            interrupted goes on in it.
+        observe: told where training stands.
+
+    Returns:
+        The rows of `sweep.csv`: for every seed of a finished cell the columns of `Result.rows()` and the cell's
+        options; for a cell that is impossible or failed, one row with its `problem`.
+
+    Raises:
+        BenchbedError: no cell is possible, or a file cannot be written. A single cell that fails raises nothing.
+    """
+    from benchbed.config.request import RunRequest
+    from benchbed.lab.sweep.cells import Sweep, batches, plan_cells, train
+    from benchbed.lab.sweep.grid import axis_text
+    from benchbed.lab.sweep.table import rows_of, write_tables
+    from benchbed.training.devices import find_device
+    from benchbed.training.engine import EngineSettings
+
+    given = [mixer] if isinstance(mixer, str | type) else mixer
+    mixers = tuple(name_of("mixer", each) for each in given)
+    if not mixers:
+        raise OptionError("mixer: expected at least one, found none")
+    request = RunRequest(
+        mixer=mixers[0],
+        task=name_of("task", task),
+        track=track,
+        mixer_options=mixer_options or {},
+        task_options=task_options or {},
+        seeds=seeds,
+        max_steps=max_steps,
+        learning_rate=learning_rate,
+        checked=checked,
+    )
+    asked = Sweep(mixers, tuple(axis_text(option, values) for option, values in grid.items()), request)
+    folder, found = Path(out or Path("sweeps") / asked.name), find_device(device)
+    cells = plan_cells(asked, found.type, folder)
+    for batch in batches(cells):
+        train(batch, EngineSettings("auto", found), observe or (lambda _: None))
+        write_tables(asked, cells, folder)
+    write_tables(asked, cells, folder)
+    return rows_of(cells)
+
+
+def check(
+    mixer: str | type | None = None,
+    *,
+    task: str | type | None = None,
+    options: Options | None = None,
+    track: str = "lite",
+) -> "list[Finding]":
+    """Look for whatever would make the scores of a mixer or a task meaningless; nothing is trained.
+
+    Args:
+        mixer: see `run`; or None for a task.
+        task: see `run`; or None for a mixer.
+        options: of the mixer or task.
+        track: whose sizes and levels are tried.
+
+    Returns:
+        One finding a check, with `check`, `status` (`passed`, `failed` or `note`) and `message`.
+
+    Raises:
+        BenchbedError: it cannot be checked, because it does not exist or cannot be loaded.
+    """
+    from benchbed.checks.examination import examine_mixer, examine_task
+
+    if (mixer is None) == (task is None):
+        raise OptionError("check: expected a mixer or a task, found both or neither")
+    if task is not None:
+        return list(examine_task(name_of("task", task), track, options or {}))
+    return list(examine_mixer(name_of("mixer", mixer or ""), track, options or {}))
+
+
+def compare(
+    first: "str | PathLike[str] | Result",
+    second: "str | PathLike[str] | Result",
+    *,
+    level: str | None = None,
+    track: str | None = None,
+    boards: str | PathLike[str] | None = None,
+) -> "Comparison":
+    """Compare two runs of one level: ratio of mean steps, its interval, and the exact test between them.
+
+    Args:
+        first: an entry's name or file, a run's folder, or a `Result`.
+        second: likewise.
+        level: task or `task@level`, where a name stands on several boards.
+        track: likewise.
+        boards: the folder of the tracks; by default `leaderboards` here, else the published ones.
+
+    Returns:
+        `names`, `results`, `ratio` (of the first's mean of min(steps, budget) to the second's) with its 95%
+        `interval`, `p`, and `adjusted` over the board where both are entries of one.
+
+    Raises:
+        BenchbedError: one cannot be read, or they are not of one level, track and budget.
+    """
+    from benchbed.boards.comparison import compare as compare_runs
+    from benchbed.results.result import Result
+
+    sides = [side if isinstance(side, Result) else str(side) for side in (first, second)]
+    return compare_runs(boards_folder(Path(boards) if boards else None), (sides[0], sides[1]), track, level)
+
+
+def load_board(level: str, *, track: str | None = None, boards: str | PathLike[str] | None = None) -> "Standings":
+    """The standings of one board, best first.
+
+    Args:
+        level: `task@level`, or a task that has one board.
+        track: where several tracks have the board.
+        boards: see `compare`.
+
+    Returns:
+        A dictionary; `rows` has one an entry, `pairs` the test of every two (see `benchbed.boards.board`).
+
+    Raises:
+        EntryError: there is no such board, or several.
+    """
+    found = find_boards(boards_folder(Path(boards) if boards else None), track, level)
+    if len(found) > 1:
+        names = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        raise EntryError(f"{level}: expected one board, found {names}; give level as task@level, and track")
+    return read_standings(found[0])
+
+
+def load_result(path: str | PathLike[str]) -> "Result":
+    """Read a finished run.
+
+    Args:
+        path: its folder, or its `result.yaml`.
+
+    Raises:
+        ResultError: it is missing, unreadable, of a newer version, or contradicts itself.
+    """
+    from benchbed.results.result import load_result as load
+
+    return load(Path(path))
+
+
+def list_mixers() -> list[dict[str, Any]]:
+    """Every installed mixer, imported or not: `name`, `distribution`, `version` and `description`."""
+    from benchbed.plugins.listing import list_plugins
+
+    return list_plugins("mixer")
+
+
+def list_tasks() -> list[dict[str, Any]]:
+    """Every installed task, imported or not: `name`, `distribution`, `version` and `description`."""
+    from benchbed.plugins.listing import list_plugins
+
+    return list_plugins("task")
+
+
+def list_tracks() -> list[dict[str, Any]]:
+    """Every published track: `name`, `version`, `levels`, `steps`, `seeds` and `description`."""
+    from benchbed.config.tracks import list_tracks as listed
+
+    return listed()
