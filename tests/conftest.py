@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from planned import planned
+from planned import git, planned
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
 from benchbed.cli.app import main
@@ -23,7 +22,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
 if not torch.cuda.is_available():
-    # For tests/test_fla.py; Triton reads it when it is imported, which torch does here and there.
+    # For tests/mixers/test_fla.py; Triton reads it when it is imported, which torch does here and there.
     os.environ["TRITON_INTERPRET"] = "1"
 
 
@@ -77,14 +76,6 @@ def planted(planted_site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the planted mixers for one test."""
     monkeypatch.syspath_prepend(str(planted_site))
     return planted_site
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder, as somebody."""
-    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
-    return subprocess.run(
-        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import git
+from planned import git
 
 from benchbed.boards.entries import entry as entries
 from benchbed.boards.entries.audit import audit

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "lab.md"]
 
 
 def commands(path):
-    """Every line of the shell blocks of a document; those that make a package are tests/test_scaffold.py's."""
+    """Every line of the shell blocks of a document; those that make a package are tests/plugins/test_scaffold.py's."""
     blocks = re.findall(r"^```sh\n(.*?)^```", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     ours = [block for block in blocks if not block.startswith("benchbed new")]
     return [line for block in ours for line in block.splitlines() if line and not line.startswith("#")]
@@ -49,7 +49,7 @@ def test_every_command_runs(path, tmp_path):
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     run = [cut_down(re.sub(r"^pip install \S+ && ", "", line)) for line in commands(path)]
-    # A reproduction takes minutes: tests/test_paper.py gives every one of these commands on a tiny track.
+    # A reproduction takes minutes: tests/lab/test_paper.py gives every one of these commands on a tiny track.
     ours = [line for line in run if line.startswith("benchbed") and not line.startswith("benchbed reproduce")]
     assert ours
     for line in ours:

@@ -15,7 +15,7 @@ import pytest
 from benchbed.errors import OptionError, StorageError
 from benchbed.plugins.scaffold import new_package
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("kind", ["mixer", "task"])

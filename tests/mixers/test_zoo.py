@@ -260,7 +260,7 @@ def test_positions_change_attention(x, positions):
 
 
 def test_the_page_says_what_every_mixer_is_compared_with():
-    text = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text()
+    text = (Path(__file__).resolve().parents[2] / "docs" / "zoo.md").read_text()
     oracles, _, costs = text.partition("## What each costs")
     for plugin in plugins("mixer"):
         if plugin.built_in and not plugin.needs:

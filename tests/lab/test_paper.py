@@ -122,7 +122,7 @@ def test_a_figure_is_drawn_counted_and_judged(name, tiny_experiments, command_li
         assert all(len(row["final_loss"]) == len(row["plateau_end"]) == len(row["steps"]) == 2 for row in rows)
 
 
-PUBLISHED = sorted((Path(__file__).resolve().parents[1] / "docs" / "paper").glob("*/verdict.yaml"))
+PUBLISHED = sorted((Path(__file__).resolve().parents[2] / "docs" / "paper").glob("*/verdict.yaml"))
 
 
 def test_every_figure_is_published():

@@ -11,7 +11,7 @@ import pytest
 
 from benchbed import contracts
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 ENGINE = [path for path in (ROOT / "benchbed").rglob("*.py") if "templates" not in path.parts]
 

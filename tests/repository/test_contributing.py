@@ -13,7 +13,7 @@ from benchbed.training.ensemble import Ensemble
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member
 
-TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text()
+TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
 
 
 def test_the_example_is_a_mixer_that_installs_and_trains(configure, tmp_path, monkeypatch):

@@ -435,7 +435,7 @@ def test_a_fault_of_benchbed_is_not_blamed_on_a_plug_in(configure, tmp_path, mon
 
 def test_a_run_from_a_checkout_names_its_commit(configure, tmp_path):
     """Git is asked where the package lies; asked elsewhere, uncommitted code could be published without a word."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     commit = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     assert commit
     result = run(configure(max_steps=20, learning_rate=0.01, seeds=1), tmp_path).result

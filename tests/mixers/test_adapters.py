@@ -14,7 +14,7 @@ from benchbed.config.run_config import RunConfig
 from benchbed.runs.execute import execute
 from benchbed.training.engine import EngineSettings
 
-TEXT = (Path(__file__).resolve().parents[1] / "docs" / "adapters.md").read_text()
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "adapters.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 VMAP = {
     "TimmAttention": "one after another inside aten::_scaled_dot_product",

@@ -1,0 +1,27 @@
+"""One pair of runs."""
+
+import json
+import re
+
+from benchbed.results.result import load_result, save_result
+
+
+def test_comparing_a_pair(cli, run):
+    code, out, _ = cli("compare", "static_mixer", "softmax_attention")
+    assert code == 0
+    text = " ".join(out.split())
+    assert re.search(r"static_mixer takes \d\.\d\d \[.*\] times the mean steps of softmax_attention", text)
+    assert "adjusted over the board" in text
+    pair = json.loads(cli("compare", "static_mixer", run, "--json")[1])
+    assert (pair["names"], pair["adjusted"]) == (["static_mixer", "mlp_mixer"], None)
+    assert len(pair["steps"][0]) == len(pair["steps"][1]) == 8
+    assert set(pair["costs"][0]) == {"samples", "flops", "seconds"}
+
+
+def test_only_runs_of_one_level_are_compared(cli, run):
+    result = load_result(run)
+    budget = result.config.budget.model_copy(update={"steps": 120})
+    config = result.config.model_copy(update={"budget": budget})
+    save_result(result.model_copy(update={"config": config, "identity": config.identity}), run)
+    code, _, err = cli("compare", "static_mixer", run)
+    assert (code, "cannot be compared: expected one budget" in err) == (2, True)

@@ -1,0 +1,83 @@
+"""Standings, stored and read."""
+
+import contextlib
+import json
+import sys
+
+import pytest
+from clock import run_script
+
+from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.folders import find_boards
+from benchbed.boards.reading import find_entry, read_standings
+from benchbed.boards.standings import write_standings
+from benchbed.boards.views.markdown import board_markdown
+from benchbed.errors import EntryError
+
+LEVEL = "tiny/linear_map@s1"
+
+
+def test_a_baseline_that_was_superseded_is_still_the_baseline(superseded):
+    board = read_standings(superseded / LEVEL)
+    assert {row["entry"] for row in board["rows"]} == {"static_mixer-2", "softmax_attention"}
+    assert board["baseline"] == "static_mixer"
+    assert next(row for row in board["rows"] if row["entry"] == "static_mixer-2")["ratio"] == 1
+
+
+def test_readers_call_an_entry_by_its_mixer_and_find_the_one_that_counts(superseded, cli):
+    assert "static_mixer-2" not in board_markdown(read_standings(superseded / LEVEL))
+    assert find_entry(superseded, "static_mixer", None, None).stem == "static_mixer-2"
+    assert find_entry(superseded, "static_mixer-2", None, None).stem == "static_mixer-2"
+    shown = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])
+    assert shown["names"] == ["static_mixer-2", "softmax_attention"]
+
+
+def test_stored_standings_are_read_and_stale_ones_are_not(boards):
+    folder = boards / LEVEL
+    computed = read_standings(folder)
+    assert write_standings(folder, write=True)
+    assert not write_standings(folder, write=True)
+    assert (
+        read_standings(folder) == json.loads((folder / "board.json").read_text()) == json.loads(json.dumps(computed))
+    )
+    path = folder / "softmax_attention.yaml"
+    save_entry(load_entry(path).model_copy(update={"withdrawn": "why not"}).sealed(), path)
+    assert len(read_standings(folder)["rows"]) == 1
+    assert write_standings(folder, write=False)
+    (folder / "board.json").write_text("nonsense")
+    assert len(read_standings(folder)["rows"]) == 1
+
+
+def test_entries_are_found_by_name_and_by_file(boards):
+    assert find_entry(boards, "static_mixer", None, None) == boards / LEVEL / "static_mixer.yaml"
+    assert find_entry(boards, str(boards / LEVEL / "static_mixer.yaml"), None, None).stem == "static_mixer"
+    with pytest.raises(EntryError, match="expected it on one board, found it on no board"):
+        find_entry(boards, "nobody", None, None)
+    with pytest.raises(EntryError, match="no entry file"):
+        find_entry(boards, "nobody.yaml", None, None)
+    assert find_boards(boards, "tiny", "linear_map") == [boards / LEVEL]
+
+
+def test_reading_a_board_costs_little_more_than_its_libraries(boards):
+    write_standings(boards / LEVEL, write=True)
+    folder = boards.parent
+    heavy = "{'torch', 'scipy', 'numpy', 'matplotlib', 'timm'}"
+    read = "import sys; from benchbed.__main__ import main; sys.argv = ['benchbed', 'leaderboard']"
+    bare = "import yaml, rich.console, rich.table, rich.text"
+
+    shown = run_script(f"{read}\nmain()\nprint(sorted({heavy} & set(sys.modules)))", folder)[1]
+    assert "static_mixer" in shown
+    assert shown.endswith("[]\n")
+    times = [(run_script(f"{read}; main()", folder)[0], run_script(bare)[0]) for _ in range(8)]
+    assert min(reading for reading, _ in times) < 3 * min(start for _, start in times)
+
+
+@pytest.mark.parametrize("level", [[], ["linear_map@s1"], ["linear_map@s9"]])
+def test_the_short_way_to_a_board_shows_what_the_long_one_does(cli, boards, monkeypatch, capsys, level):
+    from benchbed.__main__ import main as short
+
+    code, out, err = cli("leaderboard", "show", *level)
+    monkeypatch.setattr(sys, "argv", ["benchbed", "leaderboard", *level])
+    with contextlib.nullcontext() if code == 0 else pytest.raises(SystemExit, match="2"):
+        short()
+    assert capsys.readouterr() == (out, err)

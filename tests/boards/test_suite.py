@@ -1,0 +1,46 @@
+"""What a board lacks, and running it."""
+
+from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.suite import Vacancy, fill_vacancies, find_vacancies
+
+LEVEL = "tiny/linear_map@s1"
+
+
+def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, boards, tmp_path, monkeypatch):
+    import io
+
+    from rich.console import Console
+
+    cells = find_vacancies(boards, "lite", None, None)
+    assert Vacancy("mlp_mixer", "linear_map@s3") in cells
+    wanted = find_vacancies(boards, "lite", ["mlp_mixer", "planted:wrong_shape", "static_mixer"], ["linear_map"])
+    assert wanted == [
+        Vacancy("mlp_mixer", "linear_map@s3"),
+        Vacancy("planted:wrong_shape", "linear_map@s3"),
+        Vacancy("static_mixer", "linear_map@s3"),
+    ]
+    done = []
+    monkeypatch.setattr(
+        "benchbed.boards.suite.run_live",
+        lambda run, engine, _: done.append((run.config.mixer.name, engine.compiled)),
+    )
+    console = Console(file=io.StringIO(), width=120)
+    failures = fill_vacancies(wanted, "lite", tmp_path / "runs", "cpu", console, compiled=True)
+    assert done == [("mlp_mixer", True), ("static_mixer", True)], "the other fails before it trains"
+    assert list(failures) == [wanted[1]]
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "2 of 3 cells finished" in text
+    assert "failed: planted:wrong_shape on linear_map@s3: mixer WrongShape: expected an output of shape" in text
+
+
+def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
+    path = boards / "lite" / "linear_map@s3" / "static_mixer.yaml"
+    path.parent.mkdir(parents=True)
+    entry = load_entry(boards / LEVEL / "static_mixer.yaml")
+    save_entry(entry, path)
+    assert Vacancy("static_mixer", "linear_map@s3") not in find_vacancies(boards, "lite", None, None)
+    mixer = entry.result.config.mixer.model_copy(update={"source_hash": "0"})
+    config = entry.result.config.model_copy(update={"mixer": mixer})
+    result = entry.result.model_copy(update={"config": config, "identity": config.identity})
+    save_entry(entry.model_copy(update={"result": result}).sealed(), path)
+    assert Vacancy("static_mixer", "linear_map@s3") in find_vacancies(boards, "lite", None, None)

@@ -1,0 +1,92 @@
+"""Training a published entry again."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from planned import changed
+
+from benchbed.boards.entries import verification
+from benchbed.boards.entries.audit import audit
+from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.entries.submission import submit
+from benchbed.errors import EntryError, OptionError
+
+LEVEL = "tiny/linear_map@s1"
+CPU = torch.device("cpu")
+
+
+def test_training_again_gives_the_same_steps_and_the_mark_survives_the_check(cli, boards):
+    code, out, err = cli("leaderboard", "verify", "static_mixer", "--mark", "--by", "Tester", "--device", "cpu")
+    assert code == 0
+    lines = out.splitlines()
+    published, again = (line.partition(":")[2].partition("(")[0].split() for line in lines[-3:-1])
+    assert published == again
+    assert lines[-1] == "identical"
+    assert "is now marked: rerun" in err
+    entry = load_entry(boards / LEVEL / "static_mixer.yaml")
+    assert (entry.standing, entry.verifications[0].by, len(entry.verifications[0].seeds)) == ("rerun", "Tester", 8)
+    assert audit(boards)[1] == [], "a verification may be added to what was published"
+    path = boards / LEVEL / "static_mixer.yaml"
+    path.write_text(path.read_text().replace("by: Tester", "by: Sombody"))
+    assert audit(boards)[1], "but not by hand"
+
+
+def test_planted_better_steps_are_inconsistent(cli, boards):
+    """Every step an evaluation earlier, the rows and the digest made to fit: only training again tells."""
+    path = boards / LEVEL / "softmax_attention.yaml"
+    data = yaml.safe_load(path.read_text())
+    for row in data["result"]["members"]:
+        row |= {"status": "solved", "steps": 10, "trained_steps": 20}
+    from benchbed.boards.entries.entry import Entry
+    from benchbed.results.result import Result
+    from benchbed.results.scoring import summarise
+
+    members = Result.model_validate(data["result"] | {"summary": data["result"]["summary"]}).members
+    data["result"]["summary"] = summarise(members, 60).model_dump(mode="json")
+    save_entry(Entry.model_validate(data).sealed(), path)
+    code, out, _ = cli("leaderboard", "verify", "softmax_attention", "--json", "--device", "cpu")
+    outcome = json.loads(out)
+    assert (code, outcome["verdict"]) == (1, "inconsistent")
+    assert outcome["p"] < 0.05
+
+
+def test_fresh_seeds_are_judged_as_an_independent_sample(boards):
+    entry = load_entry(boards / LEVEL / "static_mixer.yaml")
+    seeds = verification.choose_seeds(entry, 4, fresh=True)
+    assert seeds == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
+    assert not set(seeds) & {*entry.result.config.scoring_seeds, *entry.result.config.tuning_seeds}
+    steps = verification.train_again(entry, seeds, CPU, lambda _: None)
+    assert all(step % 10 == 0 for step in steps)
+    assert verification.judge(entry, seeds, entry.steps[:4], CPU, "x").verdict == "consistent"
+    far = verification.judge(entry, [1_000_000 + i for i in range(8)], [60_000] * 8, CPU, "x")
+    assert (far.verdict, far.p is not None and far.p < 0.001) == ("inconsistent", True)
+    with pytest.raises(OptionError, match="--seeds: expected 1 to 8, found 9"):
+        verification.choose_seeds(entry, 9, fresh=False)
+
+
+def test_another_source_is_not_verified(boards):
+    entry = load_entry(boards / LEVEL / "static_mixer.yaml")
+    mixer = entry.result.config.mixer.model_copy(update={"source_hash": "0"})
+    config = entry.result.config.model_copy(update={"mixer": mixer})
+    other = entry.model_copy(update={"result": entry.result.model_copy(update={"config": config})})
+    with pytest.raises(EntryError, match="has another source than the one that was scored"):
+        verification.train_again(other, [0], CPU, lambda _: None)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_entry_is_trained_again_as_it_was_trained(run, boards, monkeypatch, compiled):
+    changed(run, compiled=compiled)
+    entry = load_entry(submit(run, boards, submitter="Somebody"))
+    assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--device cpu")
+    settings = []
+    monkeypatch.setattr(verification, "Ensemble", lambda _recipe, _members, how: settings.append(how) or Untrained())
+    with pytest.raises(KeyError):
+        verification.train_again(entry, [0], CPU, lambda _: None)
+    assert [how.compiled for how in settings] == [compiled]
+
+
+class Untrained:
+    def train(self, _observe):
+        return []

@@ -1,0 +1,109 @@
+"""Boards as readers see them, in the terminal and in documents."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from scipy.stats import spearmanr
+
+from benchbed.boards.comparison import compare
+from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.views.markdown import agreement_markdown, fill_document
+from benchbed.errors import EntryError
+
+LEVEL = "tiny/linear_map@s1"
+
+
+def test_sorting_and_reading(cli):
+    for sort in ("rank", "mixer", "solved", "steps", "samples", "flops", "seconds", "parameters", "date"):
+        code, out, _ = cli("leaderboard", "linear_map", "--sort", sort)
+        assert code == 0
+        assert "linear_map@s1, track tiny" in out
+    rows = json.loads(cli("leaderboard", "--sort", "parameters", "--json")[1])[0]["rows"]
+    assert [row["parameters"] for row in rows] == sorted(row["parameters"] for row in rows)
+    code, _, err = cli("leaderboard", "linear_map@s9")
+    assert (code, "no board of linear_map@s9 in any track; known: linear_map@s1 (track tiny)" in err) == (2, True)
+
+
+def test_the_readme_is_filled_and_its_drift_is_found(cli, boards):
+    readme = boards.parent / "README.md"
+    readme.write_text("# Boards\n\n<!-- board: tiny linear_map@s1 -->\nold\n<!-- /board -->\n\nThe end.\n")
+    assert cli("leaderboard", "render", "--check")[0] == 1
+    code, out, _ = cli("leaderboard", "render")
+    assert (code, "README.md written" in out) == (0, True)
+    text = readme.read_text()
+    assert text.startswith("# Boards\n")
+    assert text.endswith("<!-- /board -->\n\nThe end.\n")
+    assert "| `static_mixer` (heads=8) |" in text
+    assert "exact permutation tests, false discovery rate 5%" in text
+    assert cli("leaderboard", "render", "--check")[0] == 0
+    readme.write_text(text.replace("| 8/8 |", "| 9/8 |", 1))
+    assert fill_document(readme, boards, write=False)
+    readme.write_text(text.replace("linear_map@s1", "linear_map@s2"))
+    with pytest.raises(EntryError, match="because a marker names it, found none"):
+        fill_document(readme, boards, write=False)
+
+
+def test_rates_and_pairs_are_filled_into_findings(cli, boards):
+    page = boards.parent / "docs" / "findings.md"
+    page.parent.mkdir()
+    pair = "static_mixer/softmax_attention"
+    page.write_text(
+        "<!-- rates: tiny linear_map@s1 -->\n<!-- /rates -->\n"
+        f"<!-- pairs: tiny linear_map@s1 {pair} -->\nyesterday\n<!-- /pairs -->\n"
+    )
+    assert cli("leaderboard", "render")[0] == 0
+    rates, _, pairs = page.read_text().partition("<!-- /rates -->")
+    entry = load_entry(boards / LEVEL / "static_mixer.yaml").result
+    line = next(line for line in rates.splitlines() if line.startswith("| `static_mixer`"))
+    tuned = [row for row in entry.tuning if row.learning_rate == entry.learning_rate]
+    mean = sum(row.steps or entry.config.budget.steps for row in tuned) / len(tuned)
+    assert f"**{sum(row.status == 'solved' for row in tuned)}/{len(tuned)} ({mean:,.0f})**" in line
+    assert f"{min(entry.restricted_steps)} to " in line
+    assert "of 2 chose an end of the grid" in rates
+    assert "mean rank correlation of" in rates
+    assert "yesterday" not in pairs
+    expected = compare(boards, ("static_mixer", "softmax_attention"), "tiny", "linear_map@s1")
+    line = next(line for line in pairs.splitlines() if line.startswith("| `static_mixer`, `softmax_attention` |"))
+    assert f"| {expected.ratio:.2f} [" in line
+    assert f"| {expected.p:.2g} | {expected.p:.2g} |" in line
+    page.write_text(page.read_text().replace(pair, "static_mixer/nobody"))
+    with pytest.raises(EntryError, match="'nobody': expected it on one board"):
+        fill_document(page, boards, write=False)
+
+
+def test_whether_boards_agree_is_a_rank_correlation_of_who_stands_on_both(boards):
+    def board(level, means):
+        rows = [{"name": name, "rank": 1, "mean_steps": mean} for name, mean in means.items()]
+        return {"level": level, "rows": [*rows, {"name": "not ranked", "rank": None, "mean_steps": 1.0}]}
+
+    first, second = (
+        dict(zip("abcdef", (1, 2, 3, 4, 5, 6), strict=True)),
+        dict(zip("gfedcb", (9, 4, 5, 3, 1, 2), strict=True)),
+    )
+    three: Any = [board("one", first), board("two", second), board("three", first)]
+    lines = agreement_markdown(three).splitlines()
+    assert len(lines) == 2 + 3
+    expected = spearmanr([first[name] for name in "bcdef"], [second[name] for name in "bcdef"])[0]
+    assert lines[2].startswith(f"| `one`, `two` | 5 | {expected:+.2f} [")
+    assert lines[3].startswith("| `one`, `three` | 6 | +1.00 | ")
+    p, adjusted = (float(cell) for cell in lines[3].strip(" |").split(" | ")[-2:])
+    assert adjusted == pytest.approx(3 * p, rel=0.06), "the smallest of three"
+    page = boards.parent / "agreement.md"
+    page.write_text("<!-- agreement: tiny linear_map@s1 linear_map@s1 -->\n<!-- /agreement -->\n")
+    assert fill_document(page, boards, write=True)
+    assert "| levels | mixers on both |" in page.read_text()
+    page.write_text("<!-- pairs: tiny static_mixer/softmax_attention -->\n<!-- /pairs -->\n")
+    with pytest.raises(EntryError, match="because a marker names it, found none"):
+        fill_document(page, boards, write=False)
+
+
+def test_the_schemas_are_those_of_the_files(cli, boards):
+    code, out, _ = cli("schema", "entry")
+    schema = json.loads(out)
+    assert code == 0
+    assert schema["additionalProperties"] is False
+    assert set(schema["required"]) == set(yaml.safe_load((boards / LEVEL / "static_mixer.yaml").read_text()))
+    assert "learning_rates" in cli("schema", "track")[1]
+    assert "tuning" in cli("schema", "result")[1]
