@@ -1,6 +1,7 @@
 """What is installed, what imports what, and what the repository promises about itself."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -62,6 +63,36 @@ def test_every_part_is_in_the_wheel():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {path.parent.relative_to(ROOT) for path in ENGINE if path.name == "__init__.py"}
     assert {".".join(folder.parts) for folder in folders} <= set(listed)
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pictures_are_drawn_in_files_of_that_name(path):
+    tree = ast.parse(path.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert path.name == "figures.py" or not {name for name in names if name.split(".")[0] == "matplotlib"}
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_what_users_type_takes_many_arguments(path):
+    if "cli" in path.parts or path.name == "api.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            given = [a for a in (*node.args.args, *node.args.kwonlyargs) if a.arg not in ("self", "cls")]
+            assert len(given) <= 8, node.name
+
+
+def test_the_page_on_architecture_names_what_there_is():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    places = set(re.findall(r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", text))
+    assert len(places) > 40
+    for place in places:
+        assert list((ROOT / "benchbed").rglob(place)) or (ROOT / place).exists(), place
+    for folder in (ROOT / "benchbed").glob("*/__init__.py"):
+        assert f"`{folder.parent.name}/`" in text, folder
+    for name in set(re.findall(r"`([A-Z]\w+)`", text)) - {"SCHEMA_VERSION"}:
+        assert any(f"class {name}" in path.read_text() for path in ENGINE), name
 
 
 @pytest.mark.slow

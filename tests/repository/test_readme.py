@@ -14,7 +14,7 @@ DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "lab.md"]
 
 
 def commands(path):
-    """Every line of the shell blocks of a document; those that make a package are tests/plugins/test_scaffold.py's."""
+    """Every line of the shell blocks of a document; those that make a package run in test_scaffold.py."""
     blocks = re.findall(r"^```sh\n(.*?)^```", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     ours = [block for block in blocks if not block.startswith("benchbed new")]
     return [line for block in ours for line in block.splitlines() if line and not line.startswith("#")]
