@@ -7,7 +7,7 @@
 
     test_my_mixer = conformance_tests(MyMixer)
 
-No check proves innocence: a mixer that cheats on a condition that nobody tries is not found out.
+No check proves innocence; that a solve is no cheat is shown by `benchbed.training.confirmation`.
 """
 
 import pickle

@@ -55,6 +55,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""
+    from benchbed.training.confirmation import examiner
+
+    examiner.start()  # it imports torch while this process does
     from benchbed.config.request import RunRequest
     from benchbed.reporting.live import COMPILING, run_live, say
     from benchbed.training.devices import find_device

@@ -27,6 +27,7 @@ _MARKS = {
     "training": ("…", "cyan"),
     "unsolved": ("✗", "yellow"),
     "diverged": ("!", "red"),
+    "leaked": ("!", "red"),
 }
 
 

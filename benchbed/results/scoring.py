@@ -23,7 +23,8 @@ class MemberRow(Strict):
 
     seed: NonNegativeInt
     learning_rate: PositiveFloat
-    status: Literal["solved", "unsolved", "diverged"]
+    status: Literal["solved", "unsolved", "diverged", "leaked"]
+    """Leaked: it met the criterion only with later tokens in view, and is counted as unsolved."""
     steps: PositiveInt | None
     """Steps to solve; None where the budget ended first or the member diverged."""
     plateau_end: PositiveInt | None

@@ -179,7 +179,7 @@ class _JointRun:
             schema_version=1,
             identity=config.identity,
             config=config,
-            unranked=config.unranked + faults,
+            unranked=config.unranked + faults + _leaked([*tuning, *scored]),
             chance_loss=run.plan.task.chance_loss,
             costs=measure_costs(run.plan.recipe, run.plan.task),
             learning_rate=rate,
@@ -246,6 +246,13 @@ class _JointRun:
         trained = sum(each.steps for each in self.runs)
         share = run.steps / trained if trained else 1 / len(self.runs)
         return run.checkpoint.seconds + share * (time.perf_counter() - self.started)
+
+
+def _leaked(rows: list[MemberRow]) -> list[str]:
+    """Why members that read later tokens make a run unranked."""
+    seeds = sorted({row.seed for row in rows if row.status == "leaked"})
+    named = ", ".join(map(str, seeds))
+    return [f"leaks: seeds {named} meet the criterion only with later tokens in view"] if seeds else []
 
 
 def _rows(trajectories: list[Trajectory], run: _Run) -> list[MemberRow]:

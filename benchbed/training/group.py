@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from benchbed.training.confirmation.hidden import confirm
 from benchbed.training.forward import Forward, cross_entropy, fixed_tensors, flatten
 from benchbed.training.optimiser import RowAdamW
 from benchbed.training.recipe import Recipe
@@ -58,6 +59,7 @@ class Group:
         self._scored = self._tasks[0].scored.nonzero().flatten().to(device)
         self._forward = Forward(models[0].to(device), vectorise=vectorise)
         self._losses = losses or self._forward.token_losses
+        self._met = [False] * len(members)
 
     def advance(self) -> list[Evaluation]:
         """Train to the next evaluation and evaluate, one answer a member."""
@@ -69,6 +71,7 @@ class Group:
         index = torch.tensor(rows, dtype=torch.long, device=self._device)
         self.members = [self.members[i] for i in rows]
         self._tasks = [self._tasks[i] for i in rows]
+        self._met = [self._met[i] for i in rows]
         self._held_out = self._held_out[index]
         self._own = {name: tensor[index] for name, tensor in self._own.items()}
         self._optimiser.keep(index)
@@ -114,16 +117,29 @@ class Group:
     @torch.no_grad()
     def _evaluate(self, finite: Tensor) -> list[Evaluation]:
         self._forward.template.eval()
-        count = self._held_out.shape[1]
-        losses = right = torch.zeros(len(self.members), len(self._scored), device=self._device)
+        count, right = self._held_out.shape[1], list[Tensor]()
+        losses = torch.zeros(len(self.members), len(self._scored), device=self._device)
         # Pieces of about a training batch stay in the cache of a CPU.
         for tokens in self._held_out.split(self._recipe.batch_size(self._tasks[0]), dim=1):
             targets = tokens[:, :, self._scored]
             logits = self._forward.logits(self._optimiser.weights, self._shared, self._own, tokens)
             losses = losses + cross_entropy(logits, targets).sum(dim=1)
-            right = right + (logits.argmax(dim=-1) == targets).sum(dim=1)
-        losses, accuracy = (losses / count).cpu(), (right / count).cpu()
+            right.append(logits.argmax(dim=-1) == targets)
+        hits = torch.cat(right, dim=1)  # (E, H, N)
+        losses, accuracy = (losses / count).cpu(), (hits.sum(dim=1) / count).cpu()
         finite = finite.cpu() & losses.isfinite().all(dim=1)
-        solved = [bool(task.solved(row)) for task, row in zip(self._tasks, accuracy, strict=True)]
-        rows = zip(losses.tolist(), accuracy.tolist(), solved, finite.tolist(), strict=True)
-        return [Evaluation(self.step, loss, share, met and ok, ok) for loss, share, met, ok in rows]
+        return [
+            self._judge(row, losses[row].tolist(), accuracy[row], hits[row], bool(finite[row]))
+            for row in range(len(self.members))
+        ]
+
+    def _judge(self, row: int, losses: list[float], accuracy: Tensor, hits: Tensor, finite: bool) -> Evaluation:
+        """Whether a member meets the criterion; where it did not before, with the future hidden as well."""
+        member, task = self.members[row], self._tasks[row]
+        met, leaks = finite and bool(task.solved(accuracy)), False
+        if met and not self._met[row]:
+            fixed = self._shared | {name: tensor[row] for name, tensor in self._own.items()}
+            weights = self._optimiser.weights[row]
+            met, leaks = confirm(self._recipe, member.seed, task, self._held_out[row], hits, weights, fixed)
+        self._met[row] = met
+        return Evaluation(self.step, losses, accuracy.tolist(), met, finite, leaks)

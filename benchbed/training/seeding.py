@@ -13,7 +13,7 @@ import torch
 
 __all__ = ["generator", "seeded_globally"]
 
-Purpose = Literal["instance", "weights", "training", "held-out"]
+Purpose = Literal["instance", "weights", "training", "held-out", "hidden"]
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> torch.Generator:

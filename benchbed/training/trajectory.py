@@ -8,7 +8,7 @@ from benchbed.config.protocol import PLATEAU_END
 
 __all__ = ["Evaluation", "Member", "Status", "Trajectory"]
 
-Status = Literal["training", "solved", "unsolved", "diverged"]
+Status = Literal["training", "solved", "unsolved", "diverged", "leaked"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,11 @@ class Evaluation:
     loss: list[float]
     accuracy: list[float]
     solved: bool
-    """The task's criterion holds."""
+    """The task's criterion holds, with the future hidden as well."""
     finite: bool
     """The held-out loss and every training loss since the last evaluation are finite."""
+    leaked: bool = False
+    """The criterion holds with later tokens in view and not without; see `benchbed.training.confirmation`."""
 
     @property
     def mean_loss(self) -> float:
@@ -62,6 +64,8 @@ class Trajectory:
             return "training"
         if not self.evaluations[-1].finite:
             return "diverged"
+        if self.evaluations[-1].leaked:
+            return "leaked"
         if len(self.evaluations) > 1 and all(e.solved for e in self.evaluations[-2:]):
             return "solved"
         return "unsolved" if self.step >= self.budget else "training"
@@ -83,7 +87,7 @@ class Trajectory:
             "learning_rate": self.member.learning_rate,
             "budget": self.budget,
             "seconds": self.seconds,
-            "evaluations": [(e.step, e.loss, e.accuracy, e.solved, e.finite) for e in self.evaluations],
+            "evaluations": [(e.step, e.loss, e.accuracy, e.solved, e.finite, e.leaked) for e in self.evaluations],
         }
 
     @classmethod

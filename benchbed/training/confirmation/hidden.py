@@ -1,0 +1,150 @@
+"""Asking a member again, with the future hidden.
+
+Shapes: `H` held-out sequences, `K` of them asked about a token, `C` tokens that the criterion reads, `T` tokens,
+`N` scored tokens, `P` weights.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import vector_to_parameters
+
+from benchbed.config.tracks import BackboneSizes
+from benchbed.contracts import Task
+from benchbed.errors import PluginError
+from benchbed.training.backbone import Backbone
+from benchbed.training.confirmation.examiner import ask
+from benchbed.training.recipe import Recipe
+from benchbed.training.seeding import generator
+
+__all__ = ["Confirmation", "confirm"]
+
+_ROWS = 512
+"""Predictions that are asked for, at most. Of eight tokens that is 64 each: whoever reads one answer in ten of one
+token passes once in 800 members.
+"""
+_SLACK = 0.01
+"""A criterion that fails while fewer predictions than this share changed fails by rounding, and is no leak."""
+
+
+class Confirmation(NamedTuple):
+    """What came of asking again."""
+
+    solved: bool
+    """The criterion holds with the future hidden."""
+    leaks: bool
+    """It does not, and not for rounding: the mixer reads what it must predict."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What the other process is told: nothing from which an answer could be read."""
+
+    mixer: type[nn.Module]
+    options: dict[str, Any]
+    sizes: BackboneSizes
+    vocabulary: int
+    scored: Tensor
+    weights: Tensor
+    """`(P,)`"""
+    fixed: dict[str, Tensor]
+    """Buffers and frozen parameters, by name."""
+    tokens: Tensor
+    """`(C, K, T)`"""
+    columns: list[int]
+    """Which of the N scored tokens each of the C is."""
+    batch: int
+    device: str
+
+
+def confirm(
+    recipe: Recipe, seed: int, task: Task, held_out: Tensor, right: Tensor, weights: Tensor, fixed: dict[str, Tensor]
+) -> Confirmation:
+    """Ask a member that meets the criterion again, with the future hidden.
+
+    Args:
+        recipe: the member's.
+        seed: the member's.
+        task: the seed's instance.
+        held_out: `(H, T)`.
+        right: `(H, N)` bool, which tokens it predicted with everything in view.
+        weights: `(P,)`.
+        fixed: its buffers and frozen parameters, by name.
+
+    Raises:
+        PluginError: the mixer cannot be built and run in a process of its own.
+    """
+    held_out, right = held_out.cpu(), right.cpu()
+    random, scored = generator(seed, "hidden"), task.scored.nonzero().flatten()
+    columns = _read_by_criterion(task, len(scored))
+    others = task.sample(len(held_out), random)
+    share = min(len(held_out), max(1, _ROWS // len(columns)))
+    chosen = [torch.randperm(len(held_out), generator=random)[:share] for _ in columns]
+    # Earlier tokens first: what a later question shows was asked before.
+    tokens = [_hide(held_out[rows], others[rows], int(scored[c])) for c, rows in zip(columns, chosen, strict=True)]
+    question = _Question(
+        mixer=recipe.mixer,
+        options=recipe.mixer_options,
+        sizes=recipe.backbone,
+        vocabulary=task.vocabulary,
+        scored=task.scored,
+        weights=weights.detach().cpu().clone(),
+        fixed={name: tensor.detach().cpu().clone() for name, tensor in fixed.items()},
+        tokens=torch.stack(tokens),
+        columns=columns,
+        batch=max(1, 3 * recipe.batch_size(task) // 4),
+        device="cuda" if "cuda" in getattr(recipe.mixer, "needs", ()) else "cpu",
+    )
+    try:
+        answers: Tensor = ask(_answer, question)
+    except ChildProcessError as error:
+        raise PluginError(
+            f"mixer {recipe.mixer.__name__} meets the criterion, and cannot be asked again in another process: "
+            f"{error}; what it needs must be importable, and made in __init__"
+        ) from None
+    accuracy, fallen = right.float().mean(0), torch.zeros(len(columns))
+    for i, (column, rows) in enumerate(zip(columns, chosen, strict=True)):
+        truth = held_out[rows, int(scored[column])]
+        fallen[i] = right[rows, column].float().mean() - (answers[i] == truth).float().mean()
+        accuracy[column] -= fallen[i]
+    solved = bool(task.solved(accuracy.clamp(0, 1)))
+    return Confirmation(solved, not solved and float(fallen.mean()) > _SLACK)
+
+
+def _hide(sequences: Tensor, others: Tensor, token: int) -> Tensor:
+    """`sequences` up to a token, and what `others` have from it on."""
+    return torch.cat((sequences[:, :token], others.roll(1, 0)[:, token:]), dim=1)
+
+
+def _read_by_criterion(task: Task, count: int) -> list[int]:
+    """The scored tokens whose accuracy can matter: all but those without which a perfect model is one still."""
+    without = torch.ones(count, count).fill_diagonal_(0)
+    idle = [column for column in range(count) if bool(task.solved(without[column]))]
+    rest = torch.ones(count)
+    rest[idle] = 0
+    read = [column for column in range(count) if column not in idle]
+    return read if read and bool(task.solved(rest)) else list(range(count))
+
+
+@torch.no_grad()
+def _answer(question: _Question) -> Tensor:
+    """The likeliest token of every sequence, `(C, K)`."""
+    length = question.tokens.shape[-1]
+    model = Backbone(
+        lambda: question.mixer(question.sizes.dim, length, **question.options),
+        vocabulary=question.vocabulary,
+        scored=question.scored,
+        **question.sizes.model_dump(),
+    )
+    vector_to_parameters(question.weights, [p for p in model.parameters() if p.requires_grad])
+    fixed = dict(model.named_buffers()) | {n: p for n, p in model.named_parameters() if not p.requires_grad}
+    for name, tensor in question.fixed.items():
+        fixed[name].copy_(tensor)
+    model.to(question.device).eval()
+    answers = []
+    for column, tokens in zip(question.columns, question.tokens, strict=True):
+        pieces = tokens.to(question.device).split(question.batch)
+        answers.append(torch.cat([model(piece)[:, column].argmax(-1).cpu() for piece in pieces]))
+    return torch.stack(answers)
