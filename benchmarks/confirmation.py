@@ -2,8 +2,8 @@
 
     python benchmarks/confirmation.py --mixer mlp_mixer --task linear_map@s3 --repeats 2
 
-Prints wall time, processor time of the process that trains, and that of the other one, which imports torch while the first
-does.
+Prints wall time, the processor time of the process that trains, and that of the other one, which imports torch while
+the first does.
 """
 
 import argparse

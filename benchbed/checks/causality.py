@@ -6,9 +6,11 @@ Shapes: `B` batch, `T` tokens, `D` width.
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 __all__ = ["Situation", "batch_leak", "future_leak", "randomise", "situations"]
 
@@ -25,13 +27,9 @@ class Situation:
     training: bool
     autograd: bool
     dtype: torch.dtype
+    """Of the input and the parameters."""
     randomised: bool
     """Parameters drawn anew, so that gates which start at zero hide nothing; else as the mixer drew them."""
-
-    @property
-    def tolerance(self) -> float:
-        """Share of the largest dependence below which one is rounding."""
-        return 1e-9 if self.dtype == torch.float64 else 1e-4
 
     def __str__(self) -> str:
         mode = "train" if self.training else "eval"
@@ -43,9 +41,9 @@ class Situation:
         )
 
 
-def situations(length: int) -> list[Situation]:
+def situations(length: int, dtype: torch.dtype = torch.float64) -> list[Situation]:
     """Those that are tried: a plain one, each of its variations, and a few lengths."""
-    plain = {"batch": 2, "training": False, "autograd": True, "dtype": torch.float64, "randomised": True}
+    plain = {"batch": 2, "training": False, "autograd": True, "dtype": dtype, "randomised": True}
     changes: list[dict[str, object]] = [
         {},
         {"batch": 1},
@@ -74,16 +72,23 @@ def randomise(mixer: nn.Module, generator: torch.Generator) -> nn.Module:
 def future_leak(build: Build, dim: int, situation: Situation) -> str | None:
     """Say which output depends on which later input, or None if no such pair was found.
 
-    Two ways: outputs that move when a later input is replaced, and, where autograd is on, gradients.
+    Two ways: outputs that move when a later input is replaced, and, where autograd is on, gradients. Each output is
+    held against its own dependence on what it may see, so that a huge one hides no leak into another.
     """
     random = torch.Generator().manual_seed(0)
     mixer, x = _prepare(build, dim, situation, random)
+    with _autograd(situation), _Narrowest() as used:
+        same = torch.equal(mixer(x).detach(), mixer(x).detach())
+    if not same:
+        return None  # it draws at random or keeps something: other checks say so, and here it would look like a leak
+    tolerance = used.tolerance
     matrices = [_movements(mixer, x, situation, random)]
     if situation.autograd:
         matrices.append(_gradients(mixer, x))
     for matrix in matrices:
-        largest = matrix.nan_to_num(posinf=0.0).max().clamp_min(1e-12)
-        pairs = (matrix.triu(1) > situation.tolerance * largest).nonzero()
+        finite = matrix.nan_to_num(posinf=0.0)
+        largest = finite.tril().amax(dim=1, keepdim=True).clamp_min(1e-3 * float(finite.median().clamp_min(1e-12)))
+        pairs = (matrix.triu(1) > tolerance * largest).nonzero()
         if len(pairs):
             output, later = pairs[0].tolist()
             more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
@@ -97,16 +102,19 @@ def batch_leak(build: Build, dim: int, situation: Situation) -> str | None:
     mixer, x = _prepare(build, dim, situation, random)
     others = torch.randn(x.shape, generator=random, dtype=x.dtype)
     with _autograd(situation):
-        together = mixer(x).detach()
-        largest = together.abs().max().clamp_min(1e-12)
+        with _Narrowest() as used:
+            together, again = mixer(x).detach(), mixer(x).detach()
+        if not torch.equal(together, again):
+            return None
+        largest = together.abs().amax(dim=(0, 2)).clamp_min(1e-12)
         # A recurrence over the batch leaks into the last sequence and not into the first.
         for kept in (0, situation.batch - 1):
             replaced = others.clone()
             replaced[kept] = x[kept]
             beside, alone = mixer(replaced).detach()[kept], mixer(x[kept : kept + 1]).detach()[0]
             for other, how, tolerance in (
-                (beside, "moves with the other sequences of the batch", 10 * situation.tolerance),
-                (alone, "changes with batch size", _rounding(together)),
+                (beside, "moves with the other sequences of the batch", 10 * used.tolerance),
+                (alone, "changes with batch size", used.rounding),
             ):
                 differs = (other - together[kept]).abs().amax(dim=-1) > tolerance * largest
                 if differs.any():
@@ -114,17 +122,31 @@ def batch_leak(build: Build, dim: int, situation: Situation) -> str | None:
     return None
 
 
-def _rounding(outputs: Tensor) -> float:
-    """Share of the largest output within which a sum may change when it is taken in another order.
+class _Narrowest(TorchDispatchMode):
+    """The narrowest type of floating point that a mixer computes in, whatever that of its input and its output is."""
 
-    Told from the outputs, because a mixer whose kernels know single or half precision alone computes in that and
-    gives back the type of its input; such numbers fit the narrower type.
-    """
-    narrowest = (share for t, share in _ROUNDING.items() if torch.equal(outputs, outputs.to(t).to(outputs.dtype)))
-    return next(narrowest, 1e-8)
+    def __init__(self) -> None:
+        super().__init__()
+        self._bits = 64
 
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, torch.Tensor) and (tensor.is_floating_point() or tensor.is_complex()):
+                self._bits = min(self._bits, torch.finfo(tensor.dtype).bits)
+        return result
 
-_ROUNDING = {torch.bfloat16: 3e-2, torch.float16: 5e-3, torch.float32: 1e-3}
+    @property
+    def tolerance(self) -> float:
+        """Share of an output's largest dependence below which one is rounding."""
+        return {64: 1e-9, 32: 1e-4}.get(self._bits, 3e-2)
+
+    @property
+    def rounding(self) -> float:
+        """Share of the largest output within which a sum may change when it is taken in another order."""
+        return {64: 1e-8, 32: 1e-3}.get(self._bits, 3e-2)
 
 
 def _prepare(build: Build, dim: int, situation: Situation, random: torch.Generator) -> tuple[nn.Module, Tensor]:

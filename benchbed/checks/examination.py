@@ -28,9 +28,9 @@ def examine_mixer(mixer: str, track: str, options: Mapping[str, Any]) -> Iterato
     plugin = find("mixer", mixer)
     resolved = plugin.resolve(options, text=True)
     chosen = load_track(track)
-    (dim, length), *_ = _sizes(chosen)
-    sizes = tuple(size for name in track_names() for size in _sizes(load_track(name)))
-    return conformance(Subject(plugin.load(), resolved, dim, length, sizes))
+    (dim, length), *_ = _sizes(chosen).values()
+    levels = {f"{name} {level}": size for name in track_names() for level, size in _sizes(load_track(name)).items()}
+    return conformance(Subject(plugin.load(), resolved, dim, length, levels))
 
 
 def examine_task(task: str, track: str, options: Mapping[str, Any]) -> Iterator[Finding]:
@@ -50,12 +50,13 @@ def examine_task(task: str, track: str, options: Mapping[str, Any]) -> Iterator[
     return task_conformance(TaskSubject(plugin.load(), resolved))
 
 
-def _sizes(track: Track) -> list[tuple[int, int]]:
+def _sizes(track: Track) -> dict[str, tuple[int, int]]:
     """Width and length of every level, default levels first."""
-    sizes = []
+    sizes = {}
     for task, levels in track.tasks.items():
         plugin = find("task", task)
         for name in sorted(levels.levels, key=lambda name: name != levels.default):
             options = plugin.resolve(levels.levels[name].options)
-            sizes.append((track.backbone.dim, plugin.load()(generator(0, "instance"), **options).length))
+            length = plugin.load()(generator(0, "instance"), **options).length
+            sizes[f"{task}@{name}"] = (track.backbone.dim, length)
     return sizes

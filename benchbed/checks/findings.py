@@ -43,12 +43,16 @@ def run_checks(checks: Mapping[str, Check[S]], subject: S, names: Iterable[str] 
 
     from benchbed.training.devices import single_threaded
 
+    raised: dict[str, str] = {}
     for name in checks if names is None else names:
         try:
             with torch.random.fork_rng(devices=[]), single_threaded():
                 message = checks[name](subject)
         except Exception as error:
             message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            if message in raised:
+                message = Note(f"not tried: the same error as in '{raised[message]}'")
+            raised.setdefault(message, name)
         status = "passed" if not message else "note" if isinstance(message, Note) else "failed"
         yield Finding(name, status, str(message or ""))
 

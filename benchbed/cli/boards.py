@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
 from benchbed.cli.arguments import Compiled, Json, split_names
-from benchbed.cli.terminal import console, going_on, print_json
+from benchbed.cli.terminal import console, going_on, only_json, print_json
 
 __all__ = ["compare", "leaderboard", "schema", "suite"]
 
@@ -129,7 +129,7 @@ def verify(
     loaded, found = load_entry(path), find_device(device)
     chosen = verification.choose_seeds(loaded, seeds, fresh_seeds)
     reporter = Reporter(console(stderr=as_json))
-    with reporter.watching():
+    with only_json(as_json), reporter.watching():
         steps = verification.train_again(loaded, chosen, found, reporter.observe)
     outcome = verification.judge(loaded, chosen, steps, found, by)
     if as_json:
@@ -203,6 +203,9 @@ def run_suite(
     from benchbed.boards.suite import fill_vacancies, find_vacancies
 
     vacancies = find_vacancies(boards_folder(boards), track, split_names(mixers), split_names(levels))
+    if not vacancies:
+        print("nothing to run: the boards hold every one of these mixers on every one of these levels")
+        return
     with going_on():
         failures = fill_vacancies(vacancies, track, out, device, console(), compiled=compile_)
     if failures:

@@ -1,5 +1,6 @@
 """The commands that look closer than a score: `benchbed sweep`, `trace`, `patch` and `reproduce`."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -64,8 +65,6 @@ def sweep(
 ) -> None:
     """Run mixers over a grid of options: a table of every seed, and pictures. Exit code 1 if a cell failed."""
     from benchbed.config.request import RunRequest
-    from benchbed.lab.sweep.cells import Sweep
-    from benchbed.lab.sweep.job import run_sweep
 
     request = RunRequest(
         mixer=mixer[0],
@@ -78,6 +77,11 @@ def sweep(
         learning_rate=learning_rate,
         checked=check,
     )
+    for name in mixer:
+        replace(request, mixer=name).look_up()
+    from benchbed.lab.sweep.cells import Sweep
+    from benchbed.lab.sweep.job import run_sweep
+
     asked = Sweep(tuple(mixer), tuple(grid), request)
     with going_on():
         cells = run_sweep(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
@@ -103,10 +107,7 @@ def trace(
 ) -> None:
     """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
     from benchbed.config.request import RunRequest
-    from benchbed.lab.trace.job import run_trace
-    from benchbed.training.devices import find_device
 
-    found = find_device(device)
     requests = [
         RunRequest(
             mixer=mixer,
@@ -122,6 +123,11 @@ def trace(
         )
         for strength in ([0.0] if bias is None else [0.0, bias])
     ]
+    requests[0].look_up()
+    from benchbed.lab.trace.job import run_trace
+    from benchbed.training.devices import find_device
+
+    found = find_device(device)
     with going_on():
         run_trace(requests, out, found, console(), fresh=fresh)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from benchbed.cli.arguments import Json, MixerOptions, TaskOptions, parse_assignments
-from benchbed.cli.terminal import console, print_json
+from benchbed.cli.terminal import console, only_json, print_json, working
 from benchbed.errors import OptionError
 
 __all__ = ["check", "list_", "new", "plugins"]
@@ -48,7 +48,8 @@ def plugins(
     """List every installed mixer and task with its status; exit code 1 if --check finds a broken one."""
     from benchbed.plugins.listing import list_installed
 
-    rows = list_installed(load)
+    with only_json(as_json):
+        rows = list_installed(load)
     _print(rows, as_json)
     if any(row["status"].startswith("broken") for row in rows):
         raise typer.Exit(1)
@@ -71,17 +72,18 @@ def check(
     from benchbed.checks.examination import examine_mixer, examine_task
     from benchbed.reporting.tables import print_finding
 
-    if mixer is not None and task is None and not task_option:
-        examination = examine_mixer(mixer, track, parse_assignments(mixer_option, "--mixer-option"))
-    elif task is not None and mixer is None and not mixer_option:
-        examination = examine_task(task, track, parse_assignments(task_option, "--task-option"))
-    else:
+    if (mixer is None) == (task is None) or (task_option if mixer is not None else mixer_option):
         raise OptionError("check: expected a mixer, or a task with --task, and options of that alone")
-    findings = []
-    for finding in examination:
-        findings.append(finding)
-        if not as_json:
-            print_finding(console(), finding)
+    findings, screen = [], console(stderr=as_json)
+    with only_json(as_json), working(screen, "checking"):
+        if mixer is not None:
+            examination = examine_mixer(mixer, track, parse_assignments(mixer_option, "--mixer-option"))
+        else:
+            examination = examine_task(task or "", track, parse_assignments(task_option, "--task-option"))
+        for finding in examination:
+            findings.append(finding)
+            if not as_json:
+                print_finding(screen, finding)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     if any(finding.status == "failed" for finding in findings):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from benchbed.cli.arguments import Json, MixerOptions, parse_assignments
-from benchbed.cli.terminal import console, print_json
+from benchbed.cli.terminal import console, only_json, print_json, working
 from benchbed.errors import OptionError
 
 __all__ = ["plot", "show"]
@@ -27,7 +27,8 @@ def show(
 
         from benchbed.lab.profile.measure import profile_mixer
 
-        profile = profile_mixer(name, track, parse_assignments(mixer_option, "--mixer-option"))
+        with only_json(as_json), working(console(stderr=True), "measuring"):
+            profile = profile_mixer(name, track, parse_assignments(mixer_option, "--mixer-option"))
         if as_json:
             print_json(TypeAdapter(type(profile)).dump_python(profile, mode="json"))
         else:
@@ -48,7 +49,7 @@ def show(
 
 def plot(
     results: Annotated[list[Path], typer.Argument(help="Results of one level: files or folders.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .png or .svg file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf file.")],
 ) -> None:
     """Draw loss and solved fraction against step."""
     from benchbed.reporting.figures import plot_results

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchbed.cli.arguments import Compiled, Device, parse_assignments
-from benchbed.cli.terminal import console, going_on, print_json
+from benchbed.cli.terminal import console, going_on, only_json, print_json
 from benchbed.errors import OptionError
 
 if TYPE_CHECKING:
@@ -55,15 +55,8 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""
-    from benchbed.training.confirmation import examiner
-
-    examiner.start()  # it imports torch while this process does
     from benchbed.config.request import RunRequest
-    from benchbed.reporting.live import COMPILING, run_live, say
-    from benchbed.training.devices import find_device
-    from benchbed.training.engine import EngineSettings
 
-    found, screen = find_device(device), console(stderr=as_json)
     _refuse(mixer, match_by, match_parameters)
     requests = [
         RunRequest(
@@ -79,7 +72,17 @@ def run(
         )
         for name in mixer
     ]
-    with going_on():
+    for request in requests:
+        request.look_up()
+    from benchbed.training.confirmation import examiner
+
+    examiner.start()  # it imports torch while this process does
+    from benchbed.reporting.live import COMPILING, run_live, say
+    from benchbed.training.devices import find_device
+    from benchbed.training.engine import EngineSettings
+
+    found, screen = find_device(device), console(stderr=as_json)
+    with going_on(), only_json(as_json):
         if track is None:
             _say_track(found.type, screen)
         planned = [_prepare(request, found.type, out, match_parameters, match_by) for request in requests]

@@ -1,5 +1,6 @@
 """What somebody asked for, and how it becomes a `RunConfig`: the same for a command line, a notebook and a sweep."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,6 +65,21 @@ class RunRequest:
             return self.track
         return load_track(self.track or default_track(device))
 
+    def look_up(self) -> None:
+        """Refuse what can be told without importing torch or a plug-in: names, levels and options that do not exist.
+
+        Raises:
+            BenchbedError: one of them does not.
+        """
+        task_name, _, level = self.task.partition("@")
+        mixer, task = find("mixer", self.mixer), find("task", task_name)
+        mixer.refuse_unknown(self.mixer_options)
+        task.refuse_unknown(self.task_options)
+        if self.track is not None:
+            track = self.load_track("cpu")
+            if task.label in track.tasks or level not in ("", "default"):
+                track.level(task.label, level or None)
+
     def resolve(self, device: str) -> RunConfig:
         """Look everything up, validate it, and say why the run would be unranked.
 
@@ -77,6 +93,8 @@ class RunRequest:
         mixer, task, track = find("mixer", self.mixer), find("task", task_name), self.load_track(device)
         level_name, level, task_options = choose_level(track, task, level_name, self.task_options)
         mixer_options = mixer.resolve(self.mixer_options, text=True)
+        if not math.isfinite(self.score_bias):
+            raise OptionError(f"--bias: expected a finite number, found {self.score_bias}")
         if mixer.needs_cuda and device != "cuda":
             raise DeviceError(f"{mixer.owner}: expected a CUDA device, found {device}; leave --device away")
         steps, rate = self.max_steps, self.learning_rate

@@ -55,4 +55,6 @@ def _loading(plugin: Plugin) -> str:
         plugin.resolve({})
     except BenchbedError as error:
         return f"broken: {error}"
+    except Exception as error:  # one plug-in, however odd, costs its own line and nothing else
+        return f"broken: {type(error).__name__}: {' '.join(str(error).split())}"
     return "loads"

@@ -5,25 +5,26 @@ Listing imports nothing. Built-ins are found by listing the package (file stem =
 `name = "package.module:Class"` in the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
 """
 
-import importlib
 import inspect
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import entry_points, version
+from importlib.metadata import Distribution, entry_points, version
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from benchbed.errors import OptionError, PluginError, UnknownNameError
-from benchbed.plugins.options import resolve_options
+from benchbed.plugins.imports import import_class
+from benchbed.plugins.options import refuse_unknown, resolve_options
 from benchbed.plugins.requirements import CUDA, lacking, library_versions
 from benchbed.plugins.sources import (
     class_attribute,
     first_line,
     is_as_written,
+    keyword_arguments,
     public_class,
     source_files,
     source_hash,
@@ -123,12 +124,9 @@ class Plugin:
             libraries = " ".join(need for need in lacking(self.needs) if need != CUDA)
             hint = f"; pip install {libraries}" if libraries else ""
             raise PluginError(f"{self.owner} is {self.unavailable}{hint}")
-        module, _, attribute = self.target.partition(":")
         where = f"{self.owner} (distribution {self.distribution} {self.version}, {self.target})"
         try:
-            cls: Any = importlib.import_module(module)
-            for part in attribute.split("."):
-                cls = getattr(cls, part)
+            cls = import_class(self.target)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit at import must cost this plug-in and nothing else.
@@ -140,12 +138,22 @@ class Plugin:
         if self._stale(cls):
             raise PluginError(
                 f"{where}: its source has changed since this process imported it; restart Python, or call "
-                f"importlib.reload on {module}, so that what trains is what is written"
+                f"importlib.reload on its module, so that what trains is what is written"
             )
         absent = _absent(self.kind, cls)
         if absent:
             raise PluginError(f"{where}: expected {absent}; benchbed.contracts says what a {self.kind} must have")
         return cls
+
+    def refuse_unknown(self, given: Mapping[str, Any]) -> None:
+        """Say that an option does not exist, where the source says so, before anything is imported.
+
+        Raises:
+            OptionError: one of those given is not known.
+        """
+        written = keyword_arguments(self.target) if given else None
+        if written is not None:
+            refuse_unknown(given, written, self.owner)
 
     def _stale(self, cls: type) -> bool:
         """Whether a class, in a process that lives long, is no longer the one in its file."""
@@ -154,6 +162,7 @@ class Plugin:
 
     def resolve(self, given: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
         """Validate options for this plug-in and fill in the defaults; see `resolve_options`."""
+        self.refuse_unknown(given)
         return resolve_options(self.load(), POSITIONAL[self.kind], given, owner=self.owner, text=text)
 
 
@@ -173,6 +182,8 @@ def find(kind: Kind, name: str) -> Plugin:
     """
     installed = plugins(kind)
     matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
+    if not matches:
+        _refuse_paths(kind, name)
     if not matches and (unregistered := _unregistered(kind, name, {p.label.partition(":")[0] for p in installed})):
         return unregistered
     if not matches:
@@ -201,6 +212,26 @@ def name_of(kind: Kind, given: str | type) -> str:
         )
     target = f"{module}:{name}"
     return next((plugin.label for plugin in plugins(kind) if plugin.target == target), target)
+
+
+def _refuse_paths(kind: Kind, name: str) -> None:
+    """A file is named by its module: say so where somebody names a path, or a file that Python would never find.
+
+    Raises:
+        OptionError: it is one of those.
+    """
+    file, _, cls = name.partition(":")
+    path = Path(file)
+    if path.suffix == ".py":
+        named = f"{path.stem}:{cls or 'ItsClass'}"
+        where = f" from the folder {path.parent}" if path.parent != Path() else ""
+        raise OptionError(f"{kind} '{name}': expected package.module:Class, found a path; write '{named}'{where}")
+    here, found = Path(f"{file}.py"), source_path(file) if file.isidentifier() else None
+    hidden = file in sys.stdlib_module_names or (found is not None and found.resolve() != here.resolve())
+    if cls and here.is_file() and hidden:
+        raise OptionError(
+            f"{kind} '{name}': {here} is hidden by the installed module '{file}', which would run; rename the file"
+        )
 
 
 def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:
@@ -248,11 +279,19 @@ def _built_in(kind: Kind) -> list[Plugin]:
     return found
 
 
+def _metadata(distribution: Distribution, key: str) -> str:
+    try:
+        return distribution.metadata[key] or "unknown"
+    except Exception:  # whatever the parser of a broken file raises
+        return "unknown"
+
+
 def _third_party(kind: Kind) -> list[Plugin]:
     if os.environ.get(NO_PLUGINS):
         return []
     found = [
-        Plugin(kind, point.name, point.dist.name, point.dist.version, point.value)
+        # A distribution that was removed in part has entry points, and neither a name nor a version.
+        Plugin(kind, point.name, _metadata(point.dist, "Name"), _metadata(point.dist, "Version"), point.value)
         for point in entry_points(group=f"benchbed.{kind}s")
         if point.dist is not None
     ]

@@ -9,6 +9,7 @@ import ast
 import hashlib
 import importlib.util
 import io
+import sysconfig
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +20,14 @@ __all__ = [
     "class_attribute",
     "first_line",
     "is_as_written",
+    "keyword_arguments",
     "public_class",
     "source_files",
     "source_hash",
     "source_path",
 ]
 
+_INSTALLED = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib", "stdlib", "platstdlib")}
 _NO_CODE = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -109,6 +112,15 @@ def class_attribute(target: str, attribute: str) -> Any:
     return None
 
 
+def keyword_arguments(target: str) -> list[str] | None:
+    """Keyword-only arguments of the constructor that a class itself writes; None if it inherits it."""
+    node = _class(target)
+    made = [
+        item for item in (node.body if node else []) if isinstance(item, ast.FunctionDef) and item.name == "__init__"
+    ]
+    return [argument.arg for argument in made[-1].args.kwonlyargs] if made and not made[-1].args.kwarg else None
+
+
 def is_as_written(cls: type) -> bool:
     """Whether the functions of a class that was imported are those that its file holds now."""
     path = source_path(cls.__module__)
@@ -178,9 +190,19 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def _same_package(module: str, root: str) -> bool:
-    """Built-ins belong to `benchbed.mixers` or `benchbed.tasks`; the engine has its own version."""
+    """Built-ins belong to `benchbed.mixers` or `benchbed.tasks`; the engine has its own version.
+
+    To a file that lies in no package belongs what it imports from its own folder, unless packages are installed
+    in it: those are covered by their versions.
+    """
     depth = 2 if root.startswith("benchbed.") else 1
-    return module.split(".")[:depth] == root.split(".")[:depth]
+    if module.split(".")[:depth] == root.split(".")[:depth]:
+        return True
+    file = source_path(root)
+    if "." in root or file is None or file.name == "__init__.py" or file.parent in _INSTALLED:
+        return False
+    top = module.split(".")[0]
+    return any((file.parent / name).exists() for name in (f"{top}.py", f"{top}/__init__.py", top)) and bool(top)
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ from benchbed.storage.files import write_atomically
 
 __all__ = ["bare", "draw_losses", "draw_solved", "plot_results", "save"]
 
-FORMATS = (".png", ".svg")
+FORMATS = (".png", ".svg", ".pdf")
 
 
 def bare(axes: Axes) -> None:
@@ -38,7 +38,7 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
 
     Args:
         results: of one task and level.
-        path: a `.png` or `.svg`.
+        path: a `.png`, `.svg` or `.pdf`.
 
     Raises:
         OptionError: the file has another ending.
@@ -46,7 +46,7 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
         StorageError: the file cannot be written.
     """
     if path.suffix not in FORMATS:
-        raise OptionError(f"-o: expected a file ending in {' or '.join(FORMATS)}, found '{path}'")
+        raise OptionError(f"-o: expected a file ending in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, found '{path}'")
     boards = sorted({f"{r.config.level} {r.config.task.options} on {r.config.track.name}" for r, _ in results})
     if len(boards) > 1:
         raise ResultError(f"expected results of one level and track, found {'; '.join(boards)}; plot them apart")

@@ -11,6 +11,8 @@ from benchbed.training.recipe import make_recipe
 __all__ = ["match_parameters", "parameters_of", "plan_at_size"]
 
 _LARGEST = 1 << 14
+_MOST = 20_000_000
+"""Parameters that are matched, at most: models are built to be counted."""
 _TRIED = 64
 """Sizes that are tried between the last power of two below the target and the first above it."""
 
@@ -39,6 +41,8 @@ def plan_at_size(request: RunRequest, device: str, target: int, option: str | No
         given = {**request.mixer_options, **{key: str(value) for key, value in options.items()}}
         return replace(request, mixer_options=given, backbone=backbone).resolve(device)
 
+    if not 1 <= target <= _MOST:
+        raise OptionError(f"--match-parameters: expected 1 to {_MOST:,}, found {target:,}")
     if option is not None:
         planned({option: 1}, {})  # an option that does not exist is no size that the mixer refuses
         return match_parameters(lambda size: planned({option: size}, {}), target, f"'{option}'")

@@ -28,14 +28,28 @@ def describe_error(error: ValidationError, model: type[BaseModel]) -> str:
     first, *others = error.errors(include_url=False)
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = list(model.model_fields) if len(first["loc"]) == 1 else []
+        known = [info.alias or name for name, info in model.model_fields.items()] if len(first["loc"]) == 1 else []
         names = f"; known: {', '.join(known) or 'none'}" if len(first["loc"]) == 1 else ""
         message = f"unknown option '{place}'{did_you_mean(place, known)}{names}"
     elif first["type"] == "missing":
         message = f"'{place}' is missing"
     else:
         expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        message = f"option '{place}': expected {expected}, found {first['input']!r}"
+        message = f"option '{place}': expected {expected}, found {first['input']!r}{_number_hint(first)}"
         if not place:
             message = first["msg"].removeprefix("Value error, ")
     return message + (f" (and {len(others)} more)" if others else "")
+
+
+def _number_hint(error: Any) -> str:
+    """YAML 1.1 reads 3e-4 as text."""
+    text, digits = error["input"], "0123456789+-.eE"
+    if not (
+        isinstance(text, str) and error["type"] in ("float_type", "int_type") and text and not text.strip(digits)
+    ):
+        return ""
+    number, mark, power = text.lower().partition("e")
+    if not mark or "." in number:
+        return ""
+    sign = power if power[:1] in ("+", "-") else f"+{power}"
+    return f"; YAML reads that as text, write {number}.0e{sign}"

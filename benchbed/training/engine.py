@@ -33,15 +33,21 @@ class EngineSettings:
 
 
 def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
-    """What `vmap` says of this mixer, or None if it can train two members of it together."""
-    members = [Member(0, 1e-3), Member(1, 1e-3)]
+    """What `vmap` says of this mixer, or None if two members of it train together as they do one by one."""
+    members, task = [Member(0, 1e-3), Member(1, 1e-3)], recipe.make_task(0)
+    tokens = torch.stack([task.sample(2, torch.Generator().manual_seed(seed)) for seed in range(2)]).to(device)
     try:
-        group = Group(recipe, members, device, vectorise=True)
-        task = recipe.make_task(0)
-        tokens = torch.stack([task.sample(2, torch.Generator().manual_seed(0))] * 2)
-        group.gradients(tokens.to(device))
+        together = Group(recipe, members, device, vectorise=True)
+        together.shake()
+        _, gradients = together.gradients(tokens)
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    for row, member in enumerate(members):
+        alone = Group(recipe, [member], device, vectorise=False)
+        alone.shake()
+        _, (expected,) = alone.gradients(tokens[row : row + 1])
+        if not torch.allclose(gradients[row], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
+            return "it gives other gradients than one member at a time"
     return None
 
 

@@ -3,16 +3,19 @@
 Shapes: `E` members, `P` weights of one member, `B` batch, `T` tokens, `N` scored tokens, `V` vocabulary.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from benchbed.training.backbone import Backbone
 
 __all__ = ["Forward", "cross_entropy", "fixed_tensors", "flatten"]
+
+T = TypeVar("T")
 
 
 class Forward:
@@ -52,10 +55,33 @@ class Forward:
         """Mean loss of every scored token `(E, N)`; `targets` are those tokens, `(E, B, N)`."""
         return cross_entropy(self.logits(weights, shared, own, tokens), targets).mean(dim=1)
 
+    def holding(
+        self, weights: Tensor, shared: dict[str, Tensor], own: dict[str, Tensor], run: Callable[[Backbone], T]
+    ) -> T:
+        """What `run(template)` gives while the one member's tensors are in the template.
+
+        A backward pass that computes activations again (`torch.utils.checkpoint`) must find them there, and not what
+        the template held before.
+        """
+        state = self._state(weights[0], shared, {name: tensor[0] for name, tensor in own.items()})
+        scope = _Scope(self.template)
+        return functional_call(scope, {f"model.{name}": tensor for name, tensor in state.items()}, (run,))
+
     def _one(self, row: Tensor, shared: dict[str, Tensor], own: dict[str, Tensor], tokens: Tensor) -> Tensor:
+        return functional_call(self.template, self._state(row, shared, own), (tokens,))
+
+    def _state(self, row: Tensor, shared: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
         pieces = zip(self._shapes.items(), row.split(self._sizes), strict=True)
-        state: dict[str, Any] = {name: piece.view(shape) for (name, shape), piece in pieces}
-        return functional_call(self.template, {**shared, **own, **state}, (tokens,))
+        return {**shared, **own, **{name: piece.view(shape) for (name, shape), piece in pieces}}
+
+
+class _Scope(nn.Module):
+    def __init__(self, model: Backbone) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, run: Callable[[Backbone], T]) -> T:
+        return run(self.model)
 
 
 def flatten(model: Backbone) -> Tensor:

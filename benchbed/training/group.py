@@ -58,7 +58,7 @@ class Group:
         self._held_out = torch.stack([recipe.held_out_data(m.seed, task) for m, task in pairs]).to(device)
         self._scored = self._tasks[0].scored.nonzero().flatten().to(device)
         self._forward = Forward(models[0].to(device), vectorise=vectorise)
-        self._losses = losses or self._forward.token_losses
+        self._compiled = losses
         self._met = [False] * len(members)
 
     def advance(self) -> list[Evaluation]:
@@ -94,9 +94,26 @@ class Group:
     def gradients(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of every scored token `(E, N)` for `tokens: (E, B, T)`, and the weights' gradients `(E, P)`."""
         weights, targets = self._optimiser.weights, tokens[:, :, self._scored]
-        losses = self._losses(weights, self._shared, self._own, tokens, targets)
-        (gradient,) = torch.autograd.grad(losses.mean(dim=1).sum(), weights)
-        return losses.detach(), gradient
+
+        def differentiate(losses: Tensor) -> tuple[Tensor, Tensor]:
+            (gradient,) = torch.autograd.grad(losses.mean(dim=1).sum(), weights)
+            return losses.detach(), gradient
+
+        if self._compiled is not None or self._forward.vectorise:
+            losses = self._compiled or self._forward.token_losses
+            return differentiate(losses(weights, self._shared, self._own, tokens, targets))
+        return self._forward.holding(
+            weights,
+            self._shared,
+            self._own,
+            lambda model: differentiate(cross_entropy(model(tokens[0])[None], targets).mean(dim=1)),
+        )
+
+    @torch.no_grad()
+    def shake(self) -> None:
+        """Move all weights off their start, those of every member alike: engines that agree there agree anywhere."""
+        weights = self._optimiser.weights
+        weights += 0.02 * torch.sin(torch.arange(weights.shape[1], device=weights.device, dtype=weights.dtype))
 
     def _train_interval(self) -> Tensor:
         """Take the steps up to the next evaluation; the answer `(E,)` says whose losses were all finite."""

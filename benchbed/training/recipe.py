@@ -14,7 +14,7 @@ from benchbed.errors import OptionError, PluginError, blame
 from benchbed.plugins.registry import find
 from benchbed.training.backbone import Backbone
 from benchbed.training.seeding import generator, seeded_globally
-from benchbed.training.validation import check_output, check_task
+from benchbed.training.validation import check_mixer, check_task
 
 __all__ = ["Recipe", "join_recipes", "make_recipe"]
 
@@ -119,5 +119,5 @@ def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
         task = recipe.make_task(config.scoring_seeds[0])
         check_task(task)
     with blame(f"mixer '{config.mixer.name}'"):
-        check_output(lambda: recipe.make_mixer(task.length), config.backbone.dim, task.length)
+        check_mixer(lambda: recipe.make_mixer(task.length), config.backbone.dim, task.length)
     return recipe, task

@@ -1,6 +1,8 @@
 """One instance of a mixer or task meets its contract: what is asked before anything trains."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
+from types import CellType, FunctionType, MethodType, ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from benchbed.contracts import Task, TaskWithOwnParents
 from benchbed.errors import PluginError
 from benchbed.training.seeding import seeded_globally
 
-__all__ = ["check_output", "check_task", "parents_in"]
+__all__ = ["check_mixer", "check_output", "check_task", "parents_in", "unregistered"]
 
 _SAMPLES = 16
 
@@ -33,6 +35,100 @@ def check_output(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> 
             f"mixer {type(mixer).__name__}: expected an output of shape {tuple(x.shape)} and type {x.dtype} "
             f"(as its input), found {found}; mend its forward"
         )
+
+
+def check_mixer(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> None:
+    """Call a mixer once, and build it again: what trains is what its author wrote, from a start of its seed's own.
+
+    Raises:
+        PluginError: its output is wrong, equal seeds give unequal weights, or it holds what no optimiser knows of.
+    """
+    check_output(make_mixer, dim, length)
+    first, again, other = (_build(make_mixer, seed) for seed in (0, 0, 1))
+    for (name, mine), theirs in zip(_tensors(first).items(), _tensors(again).values(), strict=True):
+        if not torch.equal(mine, theirs):
+            raise PluginError(
+                f"expected equal weights from equal seeds, found that {name} differs; draw them from the global "
+                "generator of torch, NumPy or Python, as it is"
+            )
+    with torch.no_grad():
+        before = dict(unregistered(first))
+        first(torch.zeros(2, length, dim))
+    strangers = dict(unregistered(other))
+    for place, found in unregistered(first):
+        if found is not before.get(place):
+            continue  # made anew by every forward, as an old weight norm does
+        what = _hidden(found, strangers.get(place))
+        if what:
+            raise PluginError(f"{what} {place}; {_REGISTER}")
+
+
+_REGISTER = (
+    "register it (self.name = module, nn.ModuleList, nn.Parameter, register_buffer), or no optimiser trains it and "
+    "members that train together share it"
+)
+
+
+def _hidden(found: object, other: object) -> str | None:
+    """What a mixer keeps to itself and must not; a constant tensor it may."""
+    if isinstance(found, nn.Module):
+        held = [*found.parameters(), *found.buffers()]
+        return "expected layers where torch finds them, found some in" if held else None
+    if isinstance(found, nn.Parameter) or (isinstance(found, Tensor) and found.requires_grad):
+        return "expected parameters where torch finds them, found one in"
+    same = isinstance(found, Tensor) and isinstance(other, Tensor) and torch.equal(found, other)
+    return (
+        None
+        if same or not isinstance(found, Tensor)
+        else "expected buffers where torch finds them, found random numbers in"
+    )
+
+
+def unregistered(mixer: nn.Module) -> Iterator[tuple[str, object]]:
+    """Tensors and modules that a module holds in lists, dictionaries, closures or attributes, with their places."""
+    known = {id(t) for t in (*mixer.parameters(), *mixer.buffers(), *mixer.modules())}
+    seen: set[int] = set()
+    waiting: list[tuple[str, object]] = []
+    for name, module in mixer.named_modules():
+        inner = {key: value for key, value in vars(module).items() if key not in _TORCHS_OWN}
+        waiting += [(f"{name}.{key}".lstrip("."), value) for key, value in inner.items()]
+    while waiting:
+        place, value = waiting.pop()
+        if id(value) in seen or id(value) in known:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor | nn.Module):
+            yield place, value
+        else:
+            waiting += [(f"{place}{step}", inner) for step, inner in _inside(value)]
+
+
+def _inside(value: object) -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [(f"[{key!r}]", inner) for key, inner in value.items()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [(f"[{number}]", inner) for number, inner in enumerate(value)]
+    if isinstance(value, functools.partial):
+        return [(" (partial)", (value.func, value.args, value.keywords))]
+    if isinstance(value, MethodType):
+        return [(" (bound to)", value.__self__)]
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+        return [(" (closure)", cells)]
+    ours = type(value).__module__ not in ("builtins", "torch", "numpy") and not isinstance(value, type | ModuleType)
+    return [(f".{key}", inner) for key, inner in getattr(value, "__dict__", {}).items()] if ours else []
+
+
+_TORCHS_OWN = frozenset(vars(nn.Module()))
+
+
+def _build(make_mixer: Callable[[], nn.Module], seed: int) -> nn.Module:
+    with seeded_globally(seed, "weights"):
+        return make_mixer()
+
+
+def _tensors(mixer: nn.Module) -> dict[str, Tensor]:
+    return {**dict(mixer.named_parameters()), **dict(mixer.named_buffers())}
 
 
 def check_task(task: Task) -> None:

@@ -258,7 +258,7 @@ def test_plot_refuses_other_endings_and_mixed_levels(cli, small, tmp_path):
     folders = [path.parent for path in tmp_path.glob("results/**/result.yaml")]
     assert len(folders) == 2
     assert "expected results of one level and track" in cli("plot", *folders, "-o", "x.png")[2]
-    assert "expected a file ending in .png or .svg" in cli("plot", folders[0], "-o", "x.gif")[2]
+    assert "expected a file ending in .png, .svg or .pdf" in cli("plot", folders[0], "-o", "x.gif")[2]
 
 
 def test_python_m_benchbed_and_version():

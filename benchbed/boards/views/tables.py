@@ -47,7 +47,7 @@ def print_boards(
     if as_json:
         print(json.dumps([{**board, "rows": sort_rows(board["rows"], by)} for board in found], indent=2))
         return
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:
         console.width = 200  # a file or a pipe has no edge
     for board in found:

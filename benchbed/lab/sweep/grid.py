@@ -5,6 +5,7 @@ task.state_size=8,16,32                 values
 mixer.heads,backbone.dim=1:8,2:16,4:32  options that change together
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -16,6 +17,10 @@ __all__ = ["OWNERS", "Axis", "as_text", "axis_text", "combine", "parse_axes"]
 
 OWNERS = ("task", "mixer", "backbone")
 """What the options on an axis belong to."""
+
+
+LARGEST = 10_000
+"""Cells of a sweep, at most."""
 
 
 class Axis(NamedTuple):
@@ -34,6 +39,7 @@ def parse_axes(texts: Sequence[str]) -> list[Axis]:
         OptionError: one is malformed, or an option stands on two.
     """
     axes = [_parse(text) for text in texts]
+    _bound(math.prod(len(axis.values) for axis in axes), "cells")
     keys = [key for axis in axes for key in axis.keys]
     for key in keys:
         if keys.count(key) > 1:
@@ -62,6 +68,11 @@ def combine(axes: Sequence[Axis]) -> list[dict[str, str]]:
     ]
 
 
+def _bound(count: int, what: str) -> None:
+    if count > LARGEST:
+        raise OptionError(f"--grid: expected at most {LARGEST:,} {what}, found {count:,}")
+
+
 def _parse(text: str) -> Axis:
     name, equals, values = text.partition("=")
     keys = tuple(name.split(","))
@@ -84,6 +95,7 @@ def _rows(item: str, width: int, text: str) -> list[tuple[str, ...]]:
         first, last = map(int, ends.groups())
         if first > last:
             raise OptionError(f"--grid: expected a range from low to high, found '{text}'")
+        _bound(last - first + 1, f"values of '{text}'")
         return [(str(value),) for value in range(first, last + 1)]
     row = tuple(item.split(":")) if width > 1 else (item,)
     if len(row) != width or not all(row):
