@@ -1,5 +1,6 @@
 """The paper's experiments: verdicts that can come out each way, and every experiment planned and run, made tiny."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import yaml
 
 import benchbed.lab.paper.reproduce
 from benchbed.config.tracks import load_track
-from benchbed.lab.paper.claims import Samples, abruptness, judge_abruptness, judge_trend
+from benchbed.lab.paper.claims import Samples, abruptness, fall_shares, judge_abruptness, judge_trend
 from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of
 from benchbed.lab.sweep.cells import plan_cells
 from benchbed.results.stats import rank_correlation
@@ -48,14 +49,43 @@ def test_the_rank_correlation_keeps_its_level():
     assert min(ps) > 0
 
 
-def test_an_output_is_abrupt_if_most_of_its_fall_takes_a_fifth_of_the_steps():
-    steps = list(range(0, 100, 10))
-    cliff = np.array([0.7] * 5 + [0.0] * 5)
-    slope = np.linspace(0.7, 0.0, 10)
-    assert abruptness(steps, np.stack((cliff, slope), axis=1)) == 0.5
-    spiked = slope.copy()
-    spiked[4] = 3.0
-    assert abruptness(steps, spiked[:, None]) == 0
+CHANCE = math.log(2)
+STEPS = list(range(5, 1005, 5))
+SMOOTH = {
+    "exponential": lambda t: np.exp(-math.log(100) * t / 1000),
+    "power law": lambda t: (1 + t / 10) ** -1.0,
+    "slow power law": lambda t: (1 + t / 30) ** -0.5,
+    "straight": lambda t: 1 - 0.99 * t / 1000,
+    "parabola": lambda t: 1 - 0.99 * (t / 1000) ** 2,
+    "half a cosine": lambda t: 0.505 + 0.495 * np.cos(math.pi * t / 1000),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_smooth_fall_is_not_abrupt(name, noise):
+    rng = np.random.default_rng(0)
+    steps = np.array(STEPS)
+    losses = CHANCE * np.stack([SMOOTH[name](steps)] * 4, axis=1) * (1 + noise * rng.standard_normal((len(steps), 4)))
+    assert abruptness(STEPS, losses, CHANCE) == 0
+    assert all(share is None or share > 0.6 for share in fall_shares(STEPS, losses, CHANCE))
+    assert judge_abruptness([abruptness(STEPS, losses, CHANCE)] * 8).outcome == "does not hold"
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_plateau_with_a_cliff_is_abrupt_wherever_it_stands(noise):
+    rng = np.random.default_rng(0)
+    steps = np.array(STEPS)
+    curves = [1 / (1 + np.exp((steps - middle) / (0.03 * middle))) for middle in (100, 300, 700)]
+    losses = CHANCE * (0.01 + 0.99 * np.stack(curves, axis=1)) * (1 + noise * rng.standard_normal((len(steps), 3)))
+    assert abruptness(STEPS, losses, CHANCE) == 1
+    assert all(share is not None and share < 0.25 for share in fall_shares(STEPS, losses, CHANCE))
+    never = np.full((len(steps), 1), CHANCE)
+    assert fall_shares(STEPS, never, CHANCE) == [None]
+    assert abruptness(STEPS, np.concatenate((losses, never), axis=1), CHANCE) == 0.75
+
+
+def test_most_outputs_in_most_seeds_must_be_abrupt():
     assert judge_abruptness([1.0] * 8).outcome == "holds"
     assert judge_abruptness([0.0] * 8).outcome == "does not hold"
     assert judge_abruptness([1.0] * 5 + [0.0] * 3).outcome == "undecided"

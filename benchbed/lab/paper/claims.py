@@ -8,11 +8,12 @@ import numpy as np
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.results.stats import holm, rank_correlation
 
-__all__ = ["Samples", "Verdict", "abruptness", "judge_abruptness", "judge_trend"]
+__all__ = ["Samples", "Verdict", "abruptness", "fall_shares", "judge_abruptness", "judge_trend"]
 
 Holds = Literal["holds", "does not hold", "undecided"]
 
 _SHUFFLES = 20_000
+_ABRUPT = 1 / 3
 
 
 class Samples(NamedTuple):
@@ -51,17 +52,37 @@ def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
     return Verdict(outcome, test, p, effect)
 
 
-def abruptness(steps: Sequence[int], losses: np.ndarray) -> float:
-    """Share of outputs whose lowest loss so far makes more than half of its fall within a fifth of the steps trained.
+def fall_shares(steps: Sequence[int], losses: np.ndarray, chance_loss: float) -> list[float | None]:
+    """For every output, which share of the steps up to there its fall took: near 0 it is a cliff, near 1 a slope.
+
+    It falls from the last evaluation at which its lowest loss so far was within a twentieth of chance, which ends its
+    plateau, to the first at which four fifths of its whole fall lie behind it. A loss that decays exponentially to a
+    hundredth of chance has a share of 0.97, a power law one of 0.98: they begin to fall at once.
 
     Args:
         steps: of the K evaluations.
         losses: `(K, N)` in nats.
+        chance_loss: in nats.
+
+    Returns:
+        A share an output; None for one that did not fall by half of chance.
     """
-    window = max(1, len(steps) // 5)
     lowest = np.minimum.accumulate(losses)  # the way back from a spike is no discovery
-    falls = lowest[:-window] - lowest[window:]
-    return float((falls.max(axis=0) > (lowest[0] - lowest[-1]) / 2).mean())
+    shares: list[float | None] = []
+    for curve in lowest.T:
+        fall = chance_loss - curve[-1]
+        on_plateau = np.flatnonzero(curve > 0.95 * chance_loss)
+        begin = steps[on_plateau[-1]] if len(on_plateau) else 0
+        end = steps[int(np.argmax(curve <= chance_loss - 0.8 * fall))]
+        shares.append((end - begin) / end if fall > chance_loss / 2 else None)
+    return shares
+
+
+def abruptness(steps: Sequence[int], losses: np.ndarray, chance_loss: float) -> float:
+    """Share of outputs whose fall takes at most a third of the steps up to there; arguments are `fall_shares`'."""
+    return float(
+        np.mean([share is not None and share <= _ABRUPT for share in fall_shares(steps, losses, chance_loss)])
+    )
 
 
 def judge_abruptness(shares: Sequence[float]) -> Verdict:

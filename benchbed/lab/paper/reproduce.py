@@ -10,7 +10,7 @@ from benchbed import __version__
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import ResultError
-from benchbed.lab.paper.claims import Verdict, abruptness, judge_abruptness, judge_trend
+from benchbed.lab.paper.claims import Verdict, abruptness, fall_shares, judge_abruptness, judge_trend
 from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, numbers_of
 from benchbed.lab.paper.figures import draw_experiment, draw_losses
 from benchbed.lab.sweep.job import run_sweep
@@ -108,8 +108,9 @@ def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[V
     with reporter.watching():
         result, traced = trace(run, EngineSettings("auto", found), reporter.observe)
     config = run.config
-    shares = [abruptness(member.steps, member.losses) for member in traced]
-    numbers = [_member_numbers(member, share) for member, share in zip(traced, shares, strict=True)]
+    chance = result.chance_loss
+    shares = [abruptness(member.steps, member.losses, chance) for member in traced]
+    numbers = [_member_numbers(member, share, chance) for member, share in zip(traced, shares, strict=True)]
     write_yaml(folder / "numbers.yaml", {"members": numbers})
     title = f"held-out loss of every output (nats), {config.level}, multi_head_attention{' (quick)' if quick else ''}"
     draw_losses(traced, title, folder / "figure.png")
@@ -126,10 +127,12 @@ def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[V
     return judge_abruptness(shares), about
 
 
-def _member_numbers(member: MemberTrace, share: float) -> dict[str, Any]:
+def _member_numbers(member: MemberTrace, share: float, chance: float) -> dict[str, Any]:
+    falls = fall_shares(member.steps, member.losses, chance)
     return {
         "seed": member.row.seed,
         "steps": member.row.steps,
         "abrupt_outputs": round(share, 4),
+        "fall_shares": [None if fall is None else round(fall, 4) for fall in falls],
         "jumps": [[jump.token, jump.begin, jump.end] for jump in member.jumps],
     }
