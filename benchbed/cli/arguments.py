@@ -1,12 +1,26 @@
 """Arguments that several commands share, each written once; text becomes values here and nowhere else."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchbed.errors import OptionError
 
-__all__ = ["Compiled", "Device", "Json", "MixerOptions", "TaskOptions", "parse_assignments", "split_names"]
+if TYPE_CHECKING:
+    from benchbed.config.request import RunRequest
+
+__all__ = [
+    "Compiled",
+    "Device",
+    "Json",
+    "MixerOptions",
+    "TaskOptions",
+    "parse_assignments",
+    "request_of",
+    "split_names",
+]
+
+Text = list[str] | None
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
@@ -19,7 +33,31 @@ TaskOptions = Annotated[
 ]
 
 
-def parse_assignments(pairs: list[str] | None, flag: str) -> dict[str, str]:
+def request_of(
+    mixer: str, task: str, track: str | None, mixer_option: Text, task_option: Text, **settings: Any
+) -> "RunRequest":
+    """What a command line asks for; names and options that do not exist are refused before torch is imported.
+
+    Args:
+        mixer: its name.
+        task: its name, and a level.
+        track: its name or file.
+        mixer_option: `key=value` each.
+        task_option: likewise.
+        settings: further fields of `RunRequest`.
+
+    Raises:
+        BenchbedError: one of them does not exist.
+    """
+    from benchbed.config.request import RunRequest
+
+    options = parse_assignments(mixer_option, "--mixer-option"), parse_assignments(task_option, "--task-option")
+    request = RunRequest(mixer, task, track, *options, **settings)
+    request.look_up()
+    return request
+
+
+def parse_assignments(pairs: Text, flag: str) -> dict[str, str]:
     """Read `["heads=4"]` as `{"heads": "4"}`.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.arguments import Device, Json, parse_assignments
+from benchbed.cli.arguments import Device, Json, request_of
 from benchbed.cli.terminal import console, going_on, print_json
 
 __all__ = ["patch", "reproduce", "sweep", "trace"]
@@ -64,21 +64,8 @@ def sweep(
     check: Annotated[bool, typer.Option("--check/--no-check", help="Look for leaks before training.")] = True,
 ) -> None:
     """Run mixers over a grid of options: a table of every seed, and pictures. Exit code 1 if a cell failed."""
-    from benchbed.config.request import RunRequest
-
-    request = RunRequest(
-        mixer=mixer[0],
-        task=task,
-        track=track,
-        mixer_options=parse_assignments(mixer_option, "--mixer-option"),
-        task_options=parse_assignments(task_option, "--task-option"),
-        seeds=seeds,
-        max_steps=max_steps,
-        learning_rate=learning_rate,
-        checked=check,
-    )
-    for name in mixer:
-        replace(request, mixer=name).look_up()
+    settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": check}
+    request, *_ = [request_of(name, task, track, mixer_option, task_option, **settings) for name in mixer]
     from benchbed.lab.sweep.cells import Sweep
     from benchbed.lab.sweep.job import run_sweep
 
@@ -106,24 +93,9 @@ def trace(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
 ) -> None:
     """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
-    from benchbed.config.request import RunRequest
-
-    requests = [
-        RunRequest(
-            mixer=mixer,
-            task=task,
-            track=track,
-            mixer_options=parse_assignments(mixer_option, "--mixer-option"),
-            task_options=parse_assignments(task_option, "--task-option"),
-            seeds=seeds,
-            max_steps=max_steps,
-            learning_rate=learning_rate,
-            score_bias=strength,
-            checked=False,
-        )
-        for strength in ([0.0] if bias is None else [0.0, bias])
-    ]
-    requests[0].look_up()
+    settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": False}
+    request = request_of(mixer, task, track, mixer_option, task_option, **settings)
+    requests = [request] if bias is None else [request, replace(request, score_bias=bias)]
     from benchbed.lab.trace.job import run_trace
     from benchbed.training.devices import find_device
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.arguments import Compiled, Device, parse_assignments
+from benchbed.cli.arguments import Compiled, Device, request_of
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 from benchbed.errors import OptionError
 
@@ -55,25 +55,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""
-    from benchbed.config.request import RunRequest
-
     _refuse(mixer, match_by, match_parameters)
-    requests = [
-        RunRequest(
-            mixer=name,
-            task=task,
-            track=track,
-            mixer_options=parse_assignments(mixer_option, "--mixer-option"),
-            task_options=parse_assignments(task_option, "--task-option"),
-            seeds=seeds,
-            max_steps=max_steps,
-            learning_rate=learning_rate,
-            checked=check,
-        )
-        for name in mixer
-    ]
-    for request in requests:
-        request.look_up()
+    settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": check}
+    requests = [request_of(name, task, track, mixer_option, task_option, **settings) for name in mixer]
     from benchbed.training.confirmation import examiner
 
     examiner.start()  # it imports torch while this process does
@@ -88,8 +72,8 @@ def run(
         planned = [_prepare(request, found.type, out, match_parameters, match_by) for request in requests]
         if compile_:
             say(screen, COMPILING)
-        settings = EngineSettings(engine.value, found, compile_)
-        results = [run_live(each, settings, screen, fresh=fresh) for each in planned]
+        how = EngineSettings(engine.value, found, compile_)
+        results = [run_live(each, how, screen, fresh=fresh) for each in planned]
     if as_json:
         print_json([result.model_dump(mode="json") for result in results])
     elif len(results) > 1:
