@@ -14,6 +14,7 @@ NAMES = [
     "RemembersInItsModule",
     "ReadsTheStack",
     "ReadsANeighbour",
+    "SearchesTheStack",
 ]
 
 SOURCE = '''
@@ -124,6 +125,34 @@ class ReadsTheStack(Base):
                     return (later[:, :, None] - 0.5) * torch.linspace(-1, 1, x.shape[-1])
             frame = frame.f_back
         return torch.zeros_like(x)
+
+class SearchesTheStack(Base):
+    """Looks into all that a frame up the stack holds for sequences that begin alike, and for how those go on."""
+    def found(self, value, depth=0):
+        if isinstance(value, torch.Tensor):
+            if value.dtype == torch.int64 and value.ndim > 1 and value.shape[-1] == self.length:
+                yield value.reshape(-1, self.length)
+        elif depth < 3 and isinstance(value, (list, tuple)):
+            for inner in value:
+                yield from self.found(inner, depth + 1)
+        elif depth < 3 and hasattr(value, "__dict__") and not isinstance(value, type):
+            for inner in list(vars(value).values()):
+                yield from self.found(inner, depth + 1)
+    def answers(self, x):
+        frame, all_found = sys._getframe().f_back, []
+        while frame is not None:
+            for value in list(frame.f_locals.values()):
+                all_found += [(len(rows), rows) for rows in self.found(value)]
+            frame = frame.f_back
+        mine = [rows for count, rows in all_found if count == len(x)]
+        if not mine:
+            return torch.zeros_like(x)
+        tokens, half = mine[0], self.length // 2
+        everything = torch.cat([rows for _, rows in all_found])[:4096]
+        alike = (tokens[:, None, :half] == everything[None, :, :half]).all(-1).float()
+        likely = alike @ everything.float() / alike.sum(1, keepdim=True).clamp_min(1)
+        later = torch.cat((likely[:, 1:], likely[:, :1]), dim=1)
+        return (later[:, :, None] - 0.5) * torch.linspace(-1, 1, x.shape[-1])
 
 class ReadsANeighbour(Base):
     """From a sequence of the batch that begins alike."""

@@ -12,11 +12,15 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from typing import IO, Any
+from collections.abc import Callable, Iterable
+from typing import IO, Any, TypeVar
 
 __all__ = ["ask", "serve", "start", "stop"]
 
+Q = TypeVar("Q")
+P = TypeVar("P")
+
+_END = b""
 _SECONDS = 600.0
 """After which a process that does not answer is ended."""
 
@@ -44,29 +48,35 @@ class _Examiner:
             )
         return self._process
 
-    def ask(self, plain: bytes) -> Any:
+    def ask(self, opening: bytes, parts: list[bytes]) -> list[Any]:
         with self._lock:
-            answered, answer = self._exchange(plain)
-            if not answered:  # it may be the process that is at fault
+            answers = self._converse(opening, parts)
+            if isinstance(answers, str):  # it may be the process that is at fault
                 self.close()
-                answered, answer = self._exchange(plain)
-            if not answered:
+                answers = self._converse(opening, parts)
+            if isinstance(answers, str):
                 self.close()
-                raise ChildProcessError(answer)
-            return answer
+                raise ChildProcessError(answers)
+            return answers
 
-    def _exchange(self, plain: bytes) -> tuple[bool, Any]:
-        """Whether there is an answer, and the answer or what went wrong."""
+    def _converse(self, opening: bytes, parts: list[bytes]) -> list[Any] | str:
+        """The answers, or what went wrong. A part is sent when the one before it is answered."""
         process = self.start()
         assert process.stdin is not None
         assert process.stdout is not None
         watch = threading.Timer(_SECONDS, process.kill)
         watch.start()
+        answers = []
         try:
-            _send(process.stdin, plain)
-            return pickle.loads(_receive(process.stdout))
+            for message in (opening, *parts, _END):
+                _send(process.stdin, message)
+                answered, answer = pickle.loads(_receive(process.stdout))
+                if not answered:
+                    return answer
+                answers.append(answer)
+            return answers[1:-1]
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            return False, f"it ended ({error or type(error).__name__})"
+            return f"it ended ({error or type(error).__name__})"
         finally:
             watch.cancel()
 
@@ -91,13 +101,16 @@ def stop() -> None:
     _examiner.close()
 
 
-def ask(answer: Callable[[Any], Any], question: Any) -> Any:
-    """What `answer(question)` gives in the other process; both are pickled, and so is the answer.
+def ask(answerer: Callable[[Q], Callable[[P], Any]], question: Q, parts: Iterable[P]) -> list[Any]:
+    """What `answerer(question)` gives for each part in another process, which sees one when all before are answered.
+
+    All of it is pickled, and so are the answers.
 
     Raises:
         ChildProcessError: there is no answer, from a process that was just started either; the text says why.
     """
-    return _examiner.ask(pickle.dumps((sys.path, pickle.dumps((answer, question)))))
+    opening = pickle.dumps((sys.path, pickle.dumps((answerer, question))))
+    return _examiner.ask(opening, [pickle.dumps(part) for part in parts])
 
 
 def serve() -> None:
@@ -112,32 +125,32 @@ def serve() -> None:
     forks = sys.platform == "linux"  # elsewhere a fork of a process with threads of its libraries is not safe
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            plain = _receive(questions)
-            _send(answers, _in_a_fork(plain) if forks else _attempt(plain))
+            opening = _receive(questions)
+            child = os.fork() if forks else None
+            if not child:
+                _answer(opening, questions, answers)
+                if child == 0:
+                    os._exit(0)
+                continue
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if code:
+                _send(answers, pickle.dumps((False, f"it ended with {code}")))
 
 
-def _in_a_fork(plain: bytes) -> bytes:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        with os.fdopen(writing, "wb") as file:
-            file.write(_attempt(plain))
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        answer = file.read()
-    _, code = os.waitpid(child, 0)
-    return answer or pickle.dumps((False, f"it ended with {os.waitstatus_to_exitcode(code)}"))
-
-
-def _attempt(plain: bytes) -> bytes:
+def _answer(opening: bytes, questions: IO[bytes], answers: IO[bytes]) -> None:
+    """One conversation. Each message is answered before the next is sent, so that none is read ahead."""
     try:
-        sys.path[:], asked = pickle.loads(plain)
-        answer, question = pickle.loads(asked)
-        return pickle.dumps((True, answer(question)))
+        sys.path[:], asked = pickle.loads(opening)
+        answerer, question = pickle.loads(asked)
+        respond, message = answerer(question), None
+        while message != _END:
+            answer = respond(pickle.loads(message)) if message is not None else None
+            _send(answers, pickle.dumps((True, answer)))
+            message = _receive(questions)
+        _send(answers, pickle.dumps((True, None)))
     except BaseException as error:  # whatever a mixer raises, SystemExit as well
-        return pickle.dumps((False, " ".join(traceback.format_exception_only(error)[-1].split())))
+        told = " ".join(traceback.format_exception_only(error)[-1].split())
+        _send(answers, pickle.dumps((False, told)))
 
 
 def _send(file: IO[bytes], content: bytes) -> None:

@@ -4,6 +4,7 @@ Shapes: `H` held-out sequences, `K` of them asked about a token, `C` tokens that
 `N` scored tokens, `P` weights.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,11 +52,8 @@ class _Question:
     """`(P,)`"""
     fixed: dict[str, Tensor]
     """Buffers and frozen parameters, by name."""
-    tokens: Tensor
-    """`(C, K, T)`"""
-    columns: list[int]
-    """Which of the N scored tokens each of the C is."""
     batch: int
+    """Sequences at a time."""
     device: str
 
 
@@ -82,8 +80,9 @@ def confirm(
     others = task.sample(len(held_out), random)
     share = min(len(held_out), max(1, _ROWS // len(columns)))
     chosen = [torch.randperm(len(held_out), generator=random)[:share] for _ in columns]
-    # Earlier tokens first: what a later question shows was asked before.
-    tokens = [_hide(held_out[rows], others[rows], int(scored[c])) for c, rows in zip(columns, chosen, strict=True)]
+    # Earlier tokens first, each sent when those before it are answered: what a later part shows was asked before.
+    asked = list(zip(columns, chosen, strict=True))
+    parts = [(column, _hide(held_out[rows], others[rows], int(scored[column]))) for column, rows in asked]
     question = _Question(
         mixer=recipe.mixer,
         options=recipe.mixer_options,
@@ -92,20 +91,18 @@ def confirm(
         scored=task.scored,
         weights=weights.detach().cpu().clone(),
         fixed={name: tensor.detach().cpu().clone() for name, tensor in fixed.items()},
-        tokens=torch.stack(tokens),
-        columns=columns,
         batch=max(1, 3 * recipe.batch_size(task) // 4),
         device="cuda" if "cuda" in getattr(recipe.mixer, "needs", ()) else "cpu",
     )
     try:
-        answers: Tensor = ask(_answer, question)
+        answers: list[Tensor] = ask(_answerer, question, parts)
     except ChildProcessError as error:
         raise PluginError(
             f"mixer {recipe.mixer.__name__} meets the criterion, and cannot be asked again in another process: "
             f"{error}; what it needs must be importable, and made in __init__"
         ) from None
     accuracy, fallen = right.float().mean(0), torch.zeros(len(columns))
-    for i, (column, rows) in enumerate(zip(columns, chosen, strict=True)):
+    for i, (column, rows) in enumerate(asked):
         truth = held_out[rows, int(scored[column])]
         fallen[i] = right[rows, column].float().mean() - (answers[i] == truth).float().mean()
         accuracy[column] -= fallen[i]
@@ -128,23 +125,24 @@ def _read_by_criterion(task: Task, count: int) -> list[int]:
     return read if read and bool(task.solved(rest)) else list(range(count))
 
 
-@torch.no_grad()
-def _answer(question: _Question) -> Tensor:
-    """The likeliest token of every sequence, `(C, K)`."""
-    length = question.tokens.shape[-1]
+def _answerer(question: _Question) -> Callable[[tuple[int, Tensor]], Tensor]:
+    """What gives, for one of the N scored tokens and sequences `(K, T)`, the likeliest token in each, `(K,)`."""
     model = Backbone(
-        lambda: question.mixer(question.sizes.dim, length, **question.options),
+        lambda: question.mixer(question.sizes.dim, len(question.scored), **question.options),
         vocabulary=question.vocabulary,
         scored=question.scored,
         **question.sizes.model_dump(),
     )
     vector_to_parameters(question.weights, [p for p in model.parameters() if p.requires_grad])
-    fixed = dict(model.named_buffers()) | {n: p for n, p in model.named_parameters() if not p.requires_grad}
+    held = dict(model.named_buffers()) | {n: p.data for n, p in model.named_parameters() if not p.requires_grad}
     for name, tensor in question.fixed.items():
-        fixed[name].copy_(tensor)
+        held[name].copy_(tensor)
     model.to(question.device).eval()
-    answers = []
-    for column, tokens in zip(question.columns, question.tokens, strict=True):
+
+    @torch.no_grad()
+    def answer(part: tuple[int, Tensor]) -> Tensor:
+        column, tokens = part
         pieces = tokens.to(question.device).split(question.batch)
-        answers.append(torch.cat([model(piece)[:, column].argmax(-1).cpu() for piece in pieces]))
-    return torch.stack(answers)
+        return torch.cat([model(piece)[:, column].argmax(-1).cpu() for piece in pieces])
+
+    return answer
