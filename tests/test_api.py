@@ -153,6 +153,12 @@ def test_code_that_was_edited_since_it_was_imported_is_not_trained(here, importe
     train()
 
 
+def test_a_function_written_twice_is_no_edit(here):
+    twice = MINE + "    if True:\n        def extra(self): return 1\n    else:\n        def extra(self): return 2\n"
+    (here / "my_mixer.py").write_text(twice)
+    assert benchbed.run("my_mixer:Mine", "linear_map", track="lite", checked=False, **QUICK).config.mixer.name
+
+
 def test_one_board_is_asked_for():
     assert benchbed.load_board("linear_map@s3")["level"] == "linear_map@s3"
     assert benchbed.load_board("linear_map", track="lite")["rows"][0]["rank"] == 1

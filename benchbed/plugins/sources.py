@@ -11,6 +11,7 @@ import importlib.util
 import io
 import sysconfig
 import tokenize
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -130,9 +131,11 @@ def is_as_written(cls: type) -> bool:
         written = None
     if written is None:
         return True
-    now = {code.co_qualname: _instructions(code) for code in _functions(written)}
-    loaded = (value.__code__ for value in vars(cls).values() if isinstance(value, FunctionType))
-    return all(now.get(code.co_qualname, _instructions(code)) == _instructions(code) for code in loaded)
+    now = defaultdict[str, list[object]](list)  # of one name there may be several, one in each branch of an `if`
+    for code in _functions(written):
+        now[code.co_qualname].append(_instructions(code))
+    loaded = [value.__code__ for value in vars(cls).values() if isinstance(value, FunctionType)]
+    return all(_instructions(code) in now[code.co_qualname] for code in loaded if code.co_qualname in now)
 
 
 def _functions(code: CodeType) -> Iterator[CodeType]:
