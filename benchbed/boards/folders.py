@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from benchbed.errors import EntryError
-from benchbed.storage.files import file_name
+from benchbed.storage.names import file_name
 
 __all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
 

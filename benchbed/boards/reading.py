@@ -6,15 +6,18 @@ and only that imports anything heavy.
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchbed.boards.board import Standings
 from benchbed.boards.folders import BOARD_FILE, find_boards, stamp
 from benchbed.errors import EntryError
+
+if TYPE_CHECKING:
+    from benchbed.boards.board import Standings
 
 __all__ = ["find_entry", "read_standings"]
 
 
-def read_standings(folder: Path) -> Standings:
+def read_standings(folder: Path) -> "Standings":
     """The standings of a board, stored or computed (see `benchbed.boards.standings`).
 
     Raises:

@@ -13,7 +13,7 @@ from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Plugin, find, plugins
 from benchbed.reporting.live import COMPILING, run_live, say
 from benchbed.runs.execute import prepare
-from benchbed.storage.files import file_name
+from benchbed.storage.names import file_name
 from benchbed.training.devices import find_device
 from benchbed.training.engine import EngineSettings
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from benchbed.errors import OptionError, PluginError, did_you_mean
-from benchbed.storage.files import YamlError, load_yaml
 from benchbed.storage.schema import describe_error
 
 __all__ = ["option_names", "options_model", "refuse_unknown", "resolve_options"]
@@ -107,6 +106,8 @@ def _parse(model: type[BaseModel], read: dict[str, str]) -> BaseModel:
     try:
         return model.model_validate_strings(read)
     except ValidationError as error:
+        from benchbed.storage.files import YamlError, load_yaml  # `list` needs no YAML
+
         values: dict[str, Any] = dict(read)
         for wrong in error.errors(include_url=False):
             key = str(wrong["loc"][0])

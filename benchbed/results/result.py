@@ -21,7 +21,8 @@ from pydantic import (
 from benchbed.config.run_config import RunConfig
 from benchbed.errors import ResultError
 from benchbed.results.scoring import MemberRow, Summary, restricted
-from benchbed.storage.files import YamlError, file_name, load_yaml, write_yaml
+from benchbed.storage.files import YamlError, load_yaml, write_yaml
+from benchbed.storage.names import file_name
 from benchbed.storage.schema import Strict, describe_error
 
 __all__ = ["RESULT", "Costs", "Environment", "Result", "load_result", "run_folder", "save_result"]

@@ -13,16 +13,7 @@ import yaml
 
 from benchbed.errors import BusyError, StorageError
 
-__all__ = [
-    "YamlError",
-    "dump_yaml",
-    "exclusive",
-    "file_name",
-    "load_yaml",
-    "write_atomically",
-    "write_text",
-    "write_yaml",
-]
+__all__ = ["YamlError", "dump_yaml", "exclusive", "load_yaml", "write_atomically", "write_text", "write_yaml"]
 
 
 class YamlError(ValueError):
@@ -167,8 +158,3 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def file_name(label: str) -> str:
-    """A label as a file's or folder's name: a plug-in's holds a colon, which not every file system takes."""
-    return label.replace(":", ".")

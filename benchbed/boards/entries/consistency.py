@@ -16,7 +16,7 @@ from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Kind, plugins
 from benchbed.plugins.sources import class_attribute
 from benchbed.results.scoring import MemberRow, choose_learning_rate, summarise
-from benchbed.storage.files import file_name
+from benchbed.storage.names import file_name
 
 __all__ = ["Discrepancy", "check_entry", "check_sources", "short"]
 

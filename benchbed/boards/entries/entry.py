@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 from benchbed.errors import EntryError
 from benchbed.results.history import History
 from benchbed.results.result import Result
-from benchbed.storage.files import YamlError, file_name, load_yaml, write_yaml
+from benchbed.storage.files import YamlError, load_yaml, write_yaml
+from benchbed.storage.names import file_name
 from benchbed.storage.schema import Strict, describe_error, fingerprint
 
 __all__ = [

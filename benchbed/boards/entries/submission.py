@@ -12,8 +12,8 @@ from benchbed.plugins.registry import Plugin, find
 from benchbed.reporting.wording import options_line
 from benchbed.results.history import load_history
 from benchbed.results.result import Result, load_result
-from benchbed.storage.files import file_name
 from benchbed.storage.git import git
+from benchbed.storage.names import file_name
 
 __all__ = ["command_of", "submit"]
 

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from benchbed.boards.board import BoardRow, Standings
 from benchbed.config.protocol import SIGNIFICANT
 
 if TYPE_CHECKING:
+    from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
 
 __all__ = ["CHECKED_BY", "separation", "sort_rows", "verdict"]
@@ -14,7 +14,7 @@ CHECKED_BY = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disput
 """Who has checked an entry."""
 
 
-def separation(board: Standings) -> str:
+def separation(board: "Standings") -> str:
     """What the ranks of a board say, and nothing more."""
     ranked = [row for row in board["rows"] if row["rank"]]
     best = [row["name"] for row in ranked if row["rank"] == 1]
@@ -42,7 +42,7 @@ def verdict(pair: "Comparison") -> str:
     return f"{said}: {first} takes {pair.ratio:.2f}{inside} times the mean steps of {second} ({tests})."
 
 
-def sort_rows(rows: list[BoardRow], by: str) -> list[BoardRow]:
+def sort_rows(rows: "list[BoardRow]", by: str) -> "list[BoardRow]":
     """The rows of a board, best first; by rank they lie already."""
     if by == "rank":
         return rows

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchbed.boards.board import BoardRow, Standings
 from benchbed.boards.folders import boards_folder, find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import CHECKED_BY, separation, sort_rows
 from benchbed.reporting.wording import number, options_line, with_interval
 
 if TYPE_CHECKING:
+    from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
 
 __all__ = ["board_table", "pair_table", "print_boards"]
@@ -54,7 +54,7 @@ def print_boards(
         console.print(board_table(board, by, console.width), separation(board), "", highlight=False)
 
 
-def board_table(board: Standings, by: str = "rank", width: int = 200) -> Table:
+def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table:
     """A board's standings.
 
     Args:
@@ -127,7 +127,7 @@ _CAPTION = (
 )
 
 
-def _mixer(row: BoardRow) -> Text:
+def _mixer(row: "BoardRow") -> Text:
     name = Text(row["name"])
     shown = options_line(row["options"], " ")
     return name.append(f" {shown}", style="dim") if shown else name
@@ -139,7 +139,7 @@ def _bar(solved: int, seeds: int) -> Text:
     return Text(f"{solved}/{seeds} ").append("█" * full, style="green").append("░" * (width - full), style="dim")
 
 
-def _ratio(row: BoardRow) -> str:
+def _ratio(row: "BoardRow") -> str:
     if row["ratio"] is None:
         return "-"
     return f"{row['ratio_bound']}{row['ratio']:.2f}"

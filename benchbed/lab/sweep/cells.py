@@ -15,7 +15,7 @@ from benchbed.errors import BenchbedError, OptionError, PluginError
 from benchbed.lab.sweep.grid import as_text, combine, parse_axes
 from benchbed.results.result import Result
 from benchbed.runs.execute import Observer, PlannedRun, execute_together, prepare
-from benchbed.storage.files import file_name
+from benchbed.storage.names import file_name
 from benchbed.storage.schema import fingerprint
 from benchbed.training.engine import EngineSettings
 
