@@ -34,10 +34,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List mixers, tasks or tracks, without importing them."""
-    from benchbed.config.tracks import list_tracks
-    from benchbed.plugins.listing import list_plugins
+    if what is Listed.tracks:
+        from benchbed.config.tracks import list_tracks
 
-    rows = list_tracks() if what is Listed.tracks else list_plugins("task" if what is Listed.tasks else "mixer")
+        rows = list_tracks()
+    else:
+        from benchbed.plugins.listing import list_plugins
+
+        rows = list_plugins("task" if what is Listed.tasks else "mixer")
     _print(rows, as_json)
 
 
