@@ -97,10 +97,7 @@ def run(
         checked=checked,
     )
     found = find_device(device)
-    if match_parameters is None:
-        config = request.resolve(found.type)
-    else:
-        config = plan_at_size(request, found.type, match_parameters, match_by)
+    config = plan_at_size(request, found.type, match_parameters, match_by)
     settings = EngineSettings(engine, found, compiled)
     return execute(prepare(config, Path(out)), settings, observe or (lambda _: None), fresh=fresh).result
 

@@ -166,5 +166,7 @@ def test_one_board_is_asked_for():
         benchbed.load_board("nothing")
     with pytest.raises(OptionError, match="expected a mixer or a task, found both or neither"):
         benchbed.check()
+    with pytest.raises(OptionError, match="--match-by: expected --match-parameters with it"):
+        benchbed.run("mlp_mixer", "linear_map", match_by="expansion", **QUICK)
     assert "linear_map" in [row["name"] for row in benchbed.list_tasks()]
     assert {"lite", "standard"} <= {row["name"] for row in benchbed.list_tracks()}

@@ -15,7 +15,7 @@ from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.seeding import generator, seeded_globally
 from benchbed.training.trajectory import Member
-from benchbed.training.validation import check_mixer
+from benchbed.training.validation import check_mixer, tensors_of
 
 __all__ = ["as_autograd", "compiles", "rebuilds", "starts", "vectorised"]
 
@@ -24,8 +24,8 @@ def rebuilds(subject: Subject) -> str | None:
     """What is kept of a trained mixer is its weights and buffers: put into a mixer built anew, they are all of it."""
     mixer, x = subject.randomised(), subject.input()
     with seeded_globally(1, "weights"):
-        other = subject.mixer(subject.dim, subject.length, **subject.options).to(subject.dtype).eval()
-    kept, free = _tensors(mixer), _tensors(other)
+        other = subject.make().to(subject.dtype).eval()
+    kept, free = tensors_of(mixer), tensors_of(other)
     if kept.keys() != free.keys():
         return "two of them hold parameters of other names; make the same ones in every __init__"
     with torch.no_grad():
@@ -34,17 +34,13 @@ def rebuilds(subject: Subject) -> str | None:
     return None if torch.allclose(other(x), mixer(x)) else "its weights in a mixer built anew give another output"
 
 
-def _tensors(mixer: nn.Module) -> dict[str, Tensor]:
-    return {**dict(mixer.named_parameters()), **dict(mixer.named_buffers())}
-
-
 def starts(subject: Subject) -> str | None:
     """A start of its own for every seed, and nothing that no optimiser knows of."""
-    check_mixer(lambda: subject.mixer(subject.dim, subject.length, **subject.options), subject.dim, subject.length)
+    check_mixer(subject.make, subject.dim, subject.length)
     starts = []
     for seed in range(2):
         with seeded_globally(seed, "weights"):
-            starts.append(dict(subject.mixer(subject.dim, subject.length, **subject.options).named_parameters()))
+            starts.append(dict(subject.make().named_parameters()))
     drawn = [name for name, p in starts[0].items() if _looks_drawn(p)]
     if drawn and all(torch.equal(p, starts[1][name]) for name, p in starts[0].items()):
         return f"every seed starts alike, though {drawn[0]} looks drawn; draw from torch's global generator"

@@ -128,7 +128,7 @@ def _gradients(subject: Subject) -> str | None:
 
 
 def _finite(subject: Subject) -> str | None:
-    """For inputs as a norm gives them: none at all, usual ones, and all of the width in one channel."""
+    """For inputs as a norm gives them: none at all, usual ones, and all as large as it lets a single channel be."""
     for scale in (0.0, 1.0, subject.dim**0.5):
         x = subject.input(scale=scale, dtype=torch.float32).requires_grad_()
         y = subject.build()(x)

@@ -35,6 +35,10 @@ class Subject:
             return torch.float32
         return torch.float64
 
+    def make(self) -> nn.Module:
+        """One mixer, whose weights are drawn from the global generator as it stands."""
+        return self.mixer(self.dim, self.length, **self.options)
+
     def build(self, dim: int | None = None, length: int | None = None, **changes: Any) -> nn.Module:
         """One mixer; the same call gives the same weights."""
         with seeded_globally(0, "weights"):

@@ -101,5 +101,4 @@ def _prepare(request: "RunRequest", device: str, out: Path, target: int | None, 
     from benchbed.runs.execute import prepare
     from benchbed.runs.matching import plan_at_size
 
-    config = request.resolve(device) if target is None else plan_at_size(request, device, target, option)
-    return prepare(config, out)
+    return prepare(plan_at_size(request, device, target, option), out)

@@ -23,13 +23,13 @@ def parameters_of(config: RunConfig) -> int:
     return sum(p.numel() for p in recipe.make_model(0, task).parameters())
 
 
-def plan_at_size(request: RunRequest, device: str, target: int, option: str | None) -> RunConfig:
+def plan_at_size(request: RunRequest, device: str, target: int | None, option: str | None) -> RunConfig:
     """What was asked for, at the width or the option at which the model has about `target` parameters.
 
     Args:
         request: what was asked for.
         device: type of the device.
-        target: parameters of the whole model.
+        target: parameters of the whole model; None where any number will do.
         option: of the mixer; None for the width, with which the channel MLP grows.
 
     Raises:
@@ -41,6 +41,10 @@ def plan_at_size(request: RunRequest, device: str, target: int, option: str | No
         given = {**request.mixer_options, **{key: str(value) for key, value in options.items()}}
         return replace(request, mixer_options=given, backbone=backbone).resolve(device)
 
+    if target is None:
+        if option is not None:
+            raise OptionError("--match-by: expected --match-parameters with it")
+        return request.resolve(device)
     if not 1 <= target <= _MOST:
         raise OptionError(f"--match-parameters: expected 1 to {_MOST:,}, found {target:,}")
     if option is not None:

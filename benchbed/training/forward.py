@@ -35,6 +35,7 @@ class Forward:
         trained = {name: p for name, p in template.named_parameters() if p.requires_grad}
         self._shapes = {name: p.shape for name, p in trained.items()}
         self._sizes = [p.numel() for p in trained.values()]
+        self._scope = _Scope(template)
 
     def logits(self, weights: Tensor, shared: dict[str, Tensor], own: dict[str, Tensor], tokens: Tensor) -> Tensor:
         """Logits `(E, B, N, V)`.
@@ -64,8 +65,7 @@ class Forward:
         the template held before.
         """
         state = self._state(weights[0], shared, {name: tensor[0] for name, tensor in own.items()})
-        scope = _Scope(self.template)
-        return functional_call(scope, {f"model.{name}": tensor for name, tensor in state.items()}, (run,))
+        return functional_call(self._scope, {f"model.{name}": tensor for name, tensor in state.items()}, (run,))
 
     def _one(self, row: Tensor, shared: dict[str, Tensor], own: dict[str, Tensor], tokens: Tensor) -> Tensor:
         return functional_call(self.template, self._state(row, shared, own), (tokens,))

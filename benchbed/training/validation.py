@@ -11,7 +11,7 @@ from benchbed.contracts import Task, TaskWithOwnParents
 from benchbed.errors import PluginError
 from benchbed.training.seeding import seeded_globally
 
-__all__ = ["check_mixer", "check_output", "check_task", "parents_in", "unregistered"]
+__all__ = ["check_mixer", "check_output", "check_task", "parents_in", "tensors_of", "unregistered"]
 
 _SAMPLES = 16
 
@@ -45,7 +45,7 @@ def check_mixer(make_mixer: Callable[[], nn.Module], dim: int, length: int) -> N
     """
     check_output(make_mixer, dim, length)
     first, again, other = (_build(make_mixer, seed) for seed in (0, 0, 1))
-    for (name, mine), theirs in zip(_tensors(first).items(), _tensors(again).values(), strict=True):
+    for (name, mine), theirs in zip(tensors_of(first).items(), tensors_of(again).values(), strict=True):
         if not torch.equal(mine, theirs):
             raise PluginError(
                 f"expected equal weights from equal seeds, found that {name} differs; draw them from the global "
@@ -127,7 +127,8 @@ def _build(make_mixer: Callable[[], nn.Module], seed: int) -> nn.Module:
         return make_mixer()
 
 
-def _tensors(mixer: nn.Module) -> dict[str, Tensor]:
+def tensors_of(mixer: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, by name."""
     return {**dict(mixer.named_parameters()), **dict(mixer.named_buffers())}
 
 

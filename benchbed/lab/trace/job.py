@@ -10,8 +10,7 @@ from benchbed.config.request import RunRequest
 from benchbed.lab.trace.figures import draw_bias, draw_trace
 from benchbed.lab.trace.members import MemberTrace, trace, write_trace
 from benchbed.lab.trace.snapshots import snapshot_file
-from benchbed.lab.trace.tables import plateau_ends as _by_seed
-from benchbed.lab.trace.tables import trace_row as _row
+from benchbed.lab.trace.tables import plateau_ends, trace_row
 from benchbed.reporting.live import Reporter, say
 from benchbed.reporting.tables import listing_table
 from benchbed.results.result import Result
@@ -48,7 +47,7 @@ def run_trace(
         with reporter.watching():
             result, traced = trace(run, EngineSettings("auto", device), reporter.observe, fresh=fresh)
         write_trace(result, traced, folder)
-        console.print(listing_table([_row(member) for member in traced]))
+        console.print(listing_table([trace_row(member) for member in traced]))
         for member in traced:
             path = folder / f"trace-seed{member.row.seed}.png"
             draw_trace(result, member, path)
@@ -74,7 +73,10 @@ def _compare(
     ends = [[restricted(member.row.plateau_end, budget) for member in traced] for _, traced in (plain, biased)]
     draw_bias(plain, biased, folder / "bias.png")
     p = paired_p(*ends)
-    rows = [{"plateau end": "without", **_by_seed(plain[1])}, {"plateau end": "with the bias", **_by_seed(biased[1])}]
+    rows = [
+        {"plateau end": "without", **plateau_ends(plain[1])},
+        {"plateau end": "with the bias", **plateau_ends(biased[1])},
+    ]
     console.print(listing_table(rows))
     least = 2 / 2 ** len(ends[0])
     say(console, f"exact paired test on min(plateau end, budget): p = {p:.3g} (the least possible is {least:.3g})")
