@@ -49,7 +49,7 @@ import sys
 import benchbed
 assert set(benchbed.__all__) <= set(dir(benchbed))
 print(sorted({"torch", "numpy", "scipy", "pydantic", "rich", "typer"} & set(sys.modules)))
-benchbed.load_board, benchbed.list_mixers(), benchbed.load_board("linear_map@s3", track="lite")
+benchbed.load_board, benchbed.list_mixers(), benchbed.load_board("linear_map@s3", track="lite-1")
 print(sorted({"torch", "scipy"} & set(sys.modules)))
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -110,7 +110,7 @@ def test_values_and_text_are_the_same_options(here):
 
 
 def test_a_result_has_a_tidy_row_a_seed_and_is_compared_as_it_is():
-    board = boards_folder() / "lite" / "linear_map@s3"
+    board = boards_folder() / "lite-1" / "linear_map@s3"
     result = load_entry(board / "gru.yaml").result
     rows = result.rows()
     assert [row["seed"] for row in rows] == result.config.scoring_seeds
@@ -161,7 +161,7 @@ def test_a_function_written_twice_is_no_edit(here):
 
 def test_one_board_is_asked_for():
     assert benchbed.load_board("linear_map@s3")["level"] == "linear_map@s3"
-    assert benchbed.load_board("linear_map", track="lite")["rows"][0]["rank"] == 1
+    assert benchbed.load_board("linear_map", track="lite-1")["rows"][0]["rank"] == 1
     with pytest.raises(EntryError, match="no board of nothing in any track"):
         benchbed.load_board("nothing")
     with pytest.raises(OptionError, match="expected a mixer or a task, found both or neither"):

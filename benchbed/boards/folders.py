@@ -7,7 +7,7 @@ from pathlib import Path
 from benchbed.errors import EntryError
 from benchbed.storage.names import file_name
 
-__all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", "stamp"]
+__all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", "is_archive", "stamp", "track_folder"]
 
 BOARD_FILE = "board.json"
 """The file beside a board's entries that holds their standings."""
@@ -45,6 +45,17 @@ def boards_folder(given: Path | None = None) -> Path:
     from importlib.resources import files
 
     return Path(str(files("benchbed.leaderboards")))
+
+
+def track_folder(boards: Path, track: str, version: int) -> Path:
+    """Where a version of a track has its boards: under the track's name; once there is a newer one, in an archive."""
+    archive = boards / f"{track}-{version}"
+    return archive if archive.is_dir() else boards / track
+
+
+def is_archive(board: Path) -> bool:
+    """Whether a board is of an earlier version of its track: it is read, and nothing is added to it."""
+    return "-" in board.parent.name
 
 
 def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:

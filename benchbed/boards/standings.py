@@ -102,7 +102,7 @@ def _row(entry: Entry, name: str, place: int | None, baseline: Entry | None) -> 
     ratio, interval = ratio_of_means(entry.steps, baseline.steps) if baseline else (None, None)
     if entry is baseline:
         interval = None
-    tuning = [_tuned(entry, rate) for rate in result.config.optimiser.learning_rates]
+    tuning = [_tuned(entry, rate) for rate in sorted({row.learning_rate for row in result.tuning})]
     return {
         "name": name,
         "entry": entry.entry,

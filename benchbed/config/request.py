@@ -98,12 +98,14 @@ class RunRequest:
         if mixer.needs_cuda and device != "cuda":
             raise DeviceError(f"{mixer.owner}: expected a CUDA device, found {device}; leave --device away")
         steps, rate = self.max_steps, self.learning_rate
-        budget = track.budget if steps is None else _changed(track.budget, {"steps": steps}, "--max-steps")
+        budget = track.budget_at(level)
+        reasons = self._reasons(track, mixer, task, level_name, budget.steps)
+        if steps is not None:
+            budget = _changed(budget, {"steps": steps}, "--max-steps")
         number = track.seeds.scoring if self.seeds is None else self.seeds
         if not 1 <= number <= min(track.seeds.tuning):
             raise OptionError(f"--seeds: expected 1 to {min(track.seeds.tuning)}, found {number}")
-        given = {} if rate is None else {"learning_rates": [rate]}
-        sizes = track.backbone.model_dump() | ({} if level.layers is None else {"layers": level.layers})
+        given = {} if rate is None else {"learning_rates": [rate], "further_rates": []}
         return RunConfig(
             benchbed=__version__,
             mixer=MixerReference(
@@ -123,26 +125,28 @@ class RunRequest:
                 source_hash=task.source_hash,
             ),
             track=TrackReference(name=track.name, version=track.version, hash=track.hash),
-            backbone=_sized(sizes, self.backbone),
+            backbone=_sized(track.sizes_at(level).model_dump(), self.backbone),
             optimiser=_changed(track.optimiser, given, "--learning-rate") if given else track.optimiser,
             budget=budget,
             scoring_seeds=list(range(number)),
             tuning_seeds=track.seeds.tuning if rate is None else [],
             device=device,
             checked=self.checked,
-            unranked=self._reasons(track, mixer, task, level_name, number),
+            unranked=reasons,
             score_bias=self.score_bias,
         )
 
-    def _reasons(self, track: Track, mixer: Plugin, task: Plugin, level: str, seeds: int) -> list[str]:
+    def _reasons(self, track: Track, mixer: Plugin, task: Plugin, level: str, budget: int) -> list[str]:
         """Why the run cannot stand on a board. Words and order are part of its identity."""
-        rate, bias, steps = self.learning_rate, self.score_bias, self.max_steps or track.budget.steps
+        rate, bias = self.learning_rate, self.score_bias
+        seeds = track.seeds.scoring if self.seeds is None else self.seeds
+        steps = budget if self.max_steps is None else self.max_steps
         published = self.track is None or self.track in track_names()
         sizes = ", ".join(f"{key}={value}" for key, value in self.backbone.items())
         reasons = {
             f"the track is a file, not one of {', '.join(track_names())}": not published,
             f"--seeds {seeds} instead of {track.seeds.scoring}": seeds != track.seeds.scoring,
-            f"--max-steps {steps} instead of {track.budget.steps}": steps != track.budget.steps,
+            f"--max-steps {steps} instead of {budget}": steps != budget,
             f"{mixer.owner} is registered by no package": not mixer.registered,
             "--task-option changes the level": level == CUSTOM,
             f"track {track.name} has no level of {task.label}": task.label not in track.tasks,

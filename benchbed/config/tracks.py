@@ -9,7 +9,9 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -46,9 +48,25 @@ class OptimiserSettings(Strict):
 
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=1)]
     """The grid, chosen from on the tuning seeds."""
+    further_rates: list[PositiveFloat] = Field(default=[])
+    """Rates below and above the grid: while the best rate is an end of those tried, the next one outward is tried."""
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_steps: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _further_rates_lie_outside(self) -> Self:
+        low, high = min(self.learning_rates), max(self.learning_rates)
+        inside = [rate for rate in self.further_rates if low <= rate <= high]
+        if inside:
+            raise ValueError(f"expected further_rates below {low:g} or above {high:g}, found {inside}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_further_rates_where_there_are_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Tracks of before them, and runs on those, keep their hash."""
+        data = serialise(self)
+        return data if self.further_rates else {key: value for key, value in data.items() if key != "further_rates"}
 
 
 class Budget(Strict):
@@ -91,6 +109,8 @@ class Level(Strict):
     options: dict[str, Any]
     layers: PositiveInt | None = None
     """Layers of the backbone at this level, where they differ from the track's."""
+    steps: PositiveInt | None = None
+    """Budget at this level, where it differs from the track's."""
 
 
 class TaskLevels(Strict):
@@ -147,11 +167,27 @@ class Track(Strict):
             )
         return name, levels.levels[name]
 
+    def sizes_at(self, level: Level) -> BackboneSizes:
+        """The backbone at a level."""
+        return self.backbone if level.layers is None else self.backbone.model_copy(update={"layers": level.layers})
+
+    def budget_at(self, level: Level) -> Budget:
+        """The budget at a level."""
+        return self.budget if level.steps is None else self.budget.model_copy(update={"steps": level.steps})
+
+    @model_validator(mode="after")
+    def _budgets_fit(self) -> Self:
+        for task in self.tasks.values():
+            for level in task.levels.values():
+                Budget.model_validate(self.budget_at(level).model_dump())
+        return self
+
 
 def track_names() -> list[str]:
-    """The published tracks."""
+    """The published tracks as they are today; a folder such as `lite-1` holds the boards of an earlier version."""
     folder = files("benchbed.leaderboards")
-    return sorted(child.name for child in folder.iterdir() if child.joinpath("track.yaml").is_file())
+    found = sorted(child.name for child in folder.iterdir() if child.joinpath("track.yaml").is_file())
+    return [name for name in found if "-" not in name]
 
 
 def load_track(name: str) -> Track:
@@ -176,16 +212,15 @@ def load_track(name: str) -> Track:
 
 def list_tracks() -> list[dict[str, Any]]:
     """One row a track."""
-    from benchbed.config.tracks import load_track, track_names
-
     rows = []
     for track in map(load_track, track_names()):
+        levels = [level for task in track.tasks.values() for level in task.levels.values()]
         rows.append(
             {
                 "name": track.name,
                 "version": track.version,
                 "levels": track.level_names,
-                "steps": track.budget.steps,
+                "steps": [f"{track.budget_at(level).steps:,}" for level in levels],
                 "seeds": track.seeds.scoring,
                 "description": track.description,
             }

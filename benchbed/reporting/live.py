@@ -28,6 +28,7 @@ _MARKS = {
     "unsolved": ("✗", "yellow"),
     "diverged": ("!", "red"),
     "leaked": ("!", "red"),
+    "stopped": ("-", "dim"),
 }
 
 

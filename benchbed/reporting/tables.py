@@ -113,9 +113,11 @@ def _tuning(result: "Result") -> str:
     if not result.tuning:
         return "not tuned, the rate was given"
     parts = []
-    for rate in result.config.optimiser.learning_rates:
+    for rate in sorted({row.learning_rate for row in result.tuning}):
         rows = [row for row in result.tuning if row.learning_rate == rate]
-        parts.append(f"{sum(row.status == 'solved' for row in rows)}/{len(rows)} at {rate:g}")
+        stopped = [row.trained_steps for row in rows if row.status == "stopped"]
+        given_up = f" (given up at {stopped[0]:,})" if stopped else ""
+        parts.append(f"{sum(row.status == 'solved' for row in rows)}/{len(rows)} at {rate:g}{given_up}")
     return ", ".join(parts)
 
 

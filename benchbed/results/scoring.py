@@ -15,7 +15,7 @@ from benchbed.config.protocol import CONFIDENCE
 from benchbed.storage.schema import Strict
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["MemberRow", "Summary", "choose_learning_rate", "member_row", "restricted", "summarise"]
+__all__ = ["MemberRow", "Summary", "member_row", "restricted", "summarise"]
 
 
 class MemberRow(Strict):
@@ -23,8 +23,10 @@ class MemberRow(Strict):
 
     seed: NonNegativeInt
     learning_rate: PositiveFloat
-    status: Literal["solved", "unsolved", "diverged", "leaked"]
-    """Leaked: it met the criterion only with later tokens in view, and is counted as unsolved."""
+    status: Literal["solved", "unsolved", "diverged", "leaked", "stopped"]
+    """Leaked: it met the criterion only with later tokens in view, and is counted as unsolved. Stopped: a tuning seed
+    whose rate could no longer win after `trained_steps`.
+    """
     steps: PositiveInt | None
     """Steps to solve; None where the budget ended first or the member diverged."""
     plateau_end: PositiveInt | None
@@ -77,18 +79,6 @@ def member_row(trajectory: Trajectory, chance_loss: float) -> MemberRow:
         trained_steps=last.step,
         seconds=round(trajectory.seconds, 3),
     )
-
-
-def choose_learning_rate(rows: Sequence[MemberRow], budget: int) -> float:
-    """The rate with the most solved tuning seeds; ties go to fewer steps, then lower loss, then the smaller rate."""
-
-    def merit(rate: float) -> tuple[float, float, float, float]:
-        mine = [row for row in rows if row.learning_rate == rate]
-        losses = [math.inf if row.final_loss is None else row.final_loss for row in mine]
-        solved = sum(row.status == "solved" for row in mine)
-        return (-solved, _restricted_mean([row.steps for row in mine], budget), fmean(losses), rate)
-
-    return min({row.learning_rate for row in rows}, key=merit)
 
 
 def summarise(rows: Sequence[MemberRow], budget: int) -> Summary:

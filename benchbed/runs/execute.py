@@ -20,7 +20,8 @@ from benchbed.errors import DeviceError, blame
 from benchbed.plugins.registry import find
 from benchbed.results.history import History, save_history
 from benchbed.results.result import RESULT, Result, load_result, run_folder, save_result
-from benchbed.results.scoring import MemberRow, choose_learning_rate, member_row, summarise
+from benchbed.results.scoring import MemberRow, member_row, summarise
+from benchbed.results.tuning import choose_learning_rate, further_rates, giving_up
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.runs.costs import measure_costs
 from benchbed.runs.environment import describe_environment
@@ -28,7 +29,7 @@ from benchbed.runs.progress import Progress, Stage, progress_of
 from benchbed.storage.files import exclusive
 from benchbed.storage.schema import fingerprint
 from benchbed.training.engine import EngineSettings, choose_engine
-from benchbed.training.ensemble import Ensemble, Record
+from benchbed.training.ensemble import Ensemble, GiveUp, Record
 from benchbed.training.recipe import Recipe, join_recipes, make_recipe
 from benchbed.training.trajectory import Member, Trajectory
 
@@ -161,10 +162,9 @@ class _JointRun:
     def execute(self) -> list[tuple[Result, History]]:
         config, runs = self.config, range(len(self.runs))
         faults = self._leaks() if config.checked else []
-        rates = config.optimiser.learning_rates
-        tuned = self._train("tuning", [Member(s, r, run) for run in runs for r in rates for s in config.tuning_seeds])
-        tuning = [_rows(trajectories, run) for trajectories, run in zip(tuned, self.runs, strict=True)]
-        chosen = [choose_learning_rate(rows, config.budget.steps) if rows else rates[0] for rows in tuning]
+        tuning = self._tune() if config.tuning_seeds else [[] for _ in runs]
+        given, budget = config.optimiser.learning_rates[0], config.budget.steps
+        chosen = [choose_learning_rate(rows, budget) if rows else given for rows in tuning]
         scored = self._train("scoring", [Member(s, chosen[run], run) for run in runs for s in config.scoring_seeds])
         return [
             (self._result(run, faults, rate, rows, _rows(trajectories, run)), History.of(trajectories))
@@ -198,12 +198,33 @@ class _JointRun:
         findings = conformance(subject, LEAK_CHECKS)
         return [f"check '{f.check}' failed: {f.message}" for f in findings if f.status == "failed"]
 
-    def _train(self, stage: Stage, members: list[Member]) -> list[list[Trajectory]]:
-        """Train members, if there are any, and give their trajectories by run."""
-        if not members:
-            return [[] for _ in self.runs]
+    def _tune(self) -> list[list[MemberRow]]:
+        """The tuning rows of each run: the grid, then further rates while the best one is an end of those tried."""
+        config = self.config
+        rows: list[list[MemberRow]] = [[] for _ in self.runs]
+        entered = [config.optimiser.learning_rates for _ in self.runs]
+        race = 1
+        while any(entered):
+            members = [
+                Member(seed, rate, run)
+                for run, rates in enumerate(entered)
+                for rate in rates
+                for seed in config.tuning_seeds
+            ]
+            trained = self._train("tuning", members, race, giving_up(rows, config.budget.steps))
+            for known, trajectories, run in zip(rows, trained, self.runs, strict=True):
+                known += _rows(trajectories, run)
+            entered = [further_rates(known, config.optimiser, config.budget.steps) for known in rows]
+            race += 1
+        return rows
+
+    def _train(
+        self, stage: Stage, members: list[Member], race: int = 1, give_up: GiveUp | None = None
+    ) -> list[list[Trajectory]]:
+        """Train members and give their trajectories by run; each race of the tuning is saved for itself."""
+        key = stage if race == 1 else f"{stage} {race}"
         stages = [run.checkpoint.stages for run in self.runs]
-        saved = {number: known[stage] for number, known in enumerate(stages) if stage in known}
+        saved = {number: known[key] for number, known in enumerate(stages) if key in known}
         ensemble = Ensemble(self.recipe, members, self.engine, saved)
         before = [run.steps for run in self.runs]
 
@@ -212,22 +233,22 @@ class _JointRun:
                 run.steps = before[number] + ensemble.steps_now(number)
             self.observe(self._progress(stage, ensemble))
             if self.runs[0].checkpoint.due():
-                self._save(stage, ensemble)
+                self._save(key, ensemble)
 
         try:
-            trajectories = ensemble.train(observe, self.record if stage == "scoring" else None)
+            trajectories = ensemble.train(observe, self.record if stage == "scoring" else None, give_up)
         except torch.OutOfMemoryError as error:
             raise DeviceError(
                 f"{self.engine.device} ran out of memory with engine {self.engine.engine}; try --engine loop"
             ) from error
         finally:
             # Ctrl-C, a full disk and the end of a stage alike: nothing that was trained is lost.
-            self._save(stage, ensemble)
+            self._save(key, ensemble)
         return [[t for t in trajectories if t.member.run == number] for number in range(len(self.runs))]
 
-    def _save(self, stage: Stage, ensemble: Ensemble) -> None:
+    def _save(self, key: str, ensemble: Ensemble) -> None:
         for number, run in enumerate(self.runs):
-            run.checkpoint.save(stage, ensemble.state(number), self._seconds(run))
+            run.checkpoint.save(key, ensemble.state(number), self._seconds(run))
 
     def _progress(self, stage: Stage, ensemble: Ensemble) -> Progress:
         scoring = len(self.runs) * len(self.config.scoring_seeds) * self.config.budget.steps

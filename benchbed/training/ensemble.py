@@ -9,9 +9,10 @@ Engines:
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
@@ -24,12 +25,14 @@ from benchbed.training.engine import EngineSettings
 from benchbed.training.forward import Forward
 from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
-from benchbed.training.trajectory import Evaluation, Member, Trajectory
+from benchbed.training.trajectory import Evaluation, Member, Trajectory, give_up_in_order
 
-__all__ = ["Ensemble", "Record"]
+__all__ = ["Ensemble", "GiveUp", "Record"]
 
 
 Record = Callable[[Member, Evaluation, Tensor], None]
+GiveUp = Callable[[int, list[Trajectory], int], Collection[float]]
+"""Of a run's number, its trajectories and a step that all have come to, or ended before: the rates to give up."""
 
 
 class Ensemble:
@@ -59,15 +62,27 @@ class Ensemble:
                 self.trajectories[trajectory.member] = trajectory
                 if tensors is not None:
                     self._snapshots[trajectory.member] = tensors
-        self._before = self._steps()
+        self._trained = Counter[int]()
+        self._decided = Counter[int]()
 
-    def train(self, observe: Callable[["Ensemble"], None], record: Record | None = None) -> list[Trajectory]:
-        """Train every member until it solves, diverges or exhausts its budget.
+    def train(
+        self,
+        observe: Callable[["Ensemble"], None],
+        record: Record | None = None,
+        give_up: GiveUp | None = None,
+    ) -> list[Trajectory]:
+        """Train every member until it solves, diverges, exhausts its budget or is given up.
+
+        Members do not wait for each other. What one did beyond the step at which it turns out to have been given up
+        is forgotten, so that the outcome does not depend on who came first.
 
         Args:
             observe: called before the first step and after every evaluation, in this thread.
             record: handed every evaluation, before `observe`, with the member's weights `(P,)` at it.
+            give_up: decides, evaluation by evaluation, which learning rates are not worth going on with.
         """
+        if give_up is not None:
+            self._give_up(give_up)
         observe(self)
         with _kernel_threads(self._settings), _pool(self._settings.workers) as pool:
             running = {pool.submit(_timed_advance, group): group for group in self._make_groups()}
@@ -76,6 +91,9 @@ class Ensemble:
                 for future in finished:
                     group = running.pop(future)
                     self._record(group, future, record)
+                    if give_up is not None:
+                        self._give_up(give_up)
+                    self._retire(group)
                     if group.members:
                         running[pool.submit(_timed_advance, group)] = group
                 observe(self)
@@ -83,13 +101,7 @@ class Ensemble:
 
     def steps_now(self, run: int = 0) -> int:
         """Steps that the members of a run have trained in this process."""
-        return self._steps()[run] - self._before[run]
-
-    def _steps(self) -> Counter[int]:
-        steps = Counter[int]()
-        for member, trajectory in self.trajectories.items():
-            steps[member.run] += trajectory.step
-        return steps
+        return self._trained[run]
 
     def state(self, run: int = 0) -> dict[str, Any]:
         """Everything that is needed to go on with a run, as of the last evaluation of each of its members."""
@@ -139,15 +151,24 @@ class Ensemble:
         if record is not None:
             for member, evaluation, weights in zip(group.members, evaluations, group.weights, strict=True):
                 record(member, evaluation, weights)
-        staying = []
-        for row, (member, evaluation) in enumerate(zip(group.members, evaluations, strict=True)):
+        for member, evaluation in zip(group.members, evaluations, strict=True):
             trajectory = self.trajectories[member]
-            trajectory.evaluations.append(evaluation)
             trajectory.seconds += seconds / len(evaluations)
-            if trajectory.status == "training":
-                staying.append(row)
-            else:
-                self._snapshots.pop(member, None)
+            self._trained[member.run] += self._recipe.budget.evaluate_every
+            if not trajectory.stopped:
+                trajectory.evaluations.append(evaluation)
+
+    def _give_up(self, give_up: GiveUp) -> None:
+        for run in {member.run for member in self.trajectories}:
+            mine = [t for member, t in self.trajectories.items() if member.run == run]
+            every, decided = self._recipe.budget.evaluate_every, self._decided[run]
+            self._decided[run] = give_up_in_order(mine, partial(give_up, run), every, decided)
+
+    def _retire(self, group: Group) -> None:
+        """Let the group go on with those that still train, and keep what they have come to."""
+        staying = [row for row, m in enumerate(group.members) if self.trajectories[m].status == "training"]
+        for member in group.members:
+            self._snapshots.pop(member, None)
         if len(staying) < len(group.members):
             group.keep(staying)
         self._snapshots.update(zip(group.members, group.snapshot(), strict=True))

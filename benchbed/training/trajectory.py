@@ -1,14 +1,15 @@
 """What one member did: its evaluations, and what they say about when it solved the task."""
 
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchbed.config.protocol import PLATEAU_END
 
-__all__ = ["Evaluation", "Member", "Status", "Trajectory"]
+__all__ = ["Evaluation", "Member", "Status", "Trajectory", "give_up_in_order"]
 
-Status = Literal["training", "solved", "unsolved", "diverged", "leaked"]
+Status = Literal["training", "solved", "unsolved", "diverged", "leaked", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Trajectory:
     evaluations: list[Evaluation] = field(default_factory=list)
     seconds: float = 0.0
     """Wall time spent on this member; members that train in one batch share the batch's time."""
+    stopped: bool = False
+    """Its learning rate was given up before it came to an end."""
 
     @property
     def step(self) -> int:
@@ -60,6 +63,8 @@ class Trajectory:
     @property
     def status(self) -> Status:
         """A solve needs two evaluations in a row: one that meets the criterion and one that confirms it."""
+        if self.stopped:
+            return "stopped"
         if not self.evaluations:
             return "training"
         if not self.evaluations[-1].finite:
@@ -75,6 +80,11 @@ class Trajectory:
         """Step of the first confirmed evaluation; None when the budget ended first (censored)."""
         return self.evaluations[-2].step if self.status == "solved" else None
 
+    def stop(self, step: int) -> None:
+        """Let it end at a step, whatever came of it later."""
+        self.evaluations = [evaluation for evaluation in self.evaluations if evaluation.step <= step]
+        self.stopped = True
+
     def plateau_end(self, chance_loss: float) -> int | None:
         """First evaluation whose loss is at most `PLATEAU_END` of chance; None if there was none."""
         ends = (e.step for e in self.evaluations if e.finite and e.mean_loss <= PLATEAU_END * chance_loss)
@@ -87,6 +97,7 @@ class Trajectory:
             "learning_rate": self.member.learning_rate,
             "budget": self.budget,
             "seconds": self.seconds,
+            "stopped": self.stopped,
             "evaluations": [(e.step, e.loss, e.accuracy, e.solved, e.finite, e.leaked) for e in self.evaluations],
         }
 
@@ -95,4 +106,38 @@ class Trajectory:
         """Read what `to_plain` wrote."""
         evaluations = [Evaluation(*fields) for fields in data["evaluations"]]
         member = Member(data["seed"], data["learning_rate"], run)
-        return cls(member, data["budget"], evaluations, data["seconds"])
+        return cls(member, data["budget"], evaluations, data["seconds"], data.get("stopped", False))
+
+
+def give_up_in_order(
+    trajectories: list[Trajectory],
+    decide: Callable[[list[Trajectory], int], Collection[float]],
+    every: int,
+    decided: int,
+) -> int:
+    """Decide at every evaluation that all members have come to, or ended before, which of them go no further.
+
+    Some are further than that. What they did beyond the step at which they are given up is forgotten, so that the
+    outcome does not depend on which of them came first.
+
+    Args:
+        trajectories: those of one run.
+        decide: of the trajectories and a step, the learning rates to give up.
+        every: steps between evaluations.
+        decided: the step up to which this was done before.
+
+    Returns:
+        The step up to which it is done now.
+    """
+    while decided + every <= _known_to(trajectories):
+        decided += every
+        rates = decide(trajectories, decided)
+        for t in trajectories:
+            if t.member.learning_rate in rates and (t.status == "training" or t.step > decided):
+                t.stop(decided)
+    return decided
+
+
+def _known_to(trajectories: list[Trajectory]) -> int:
+    training = [t.step for t in trajectories if t.status == "training"]
+    return min(training) if training else max((t.step for t in trajectories), default=0)

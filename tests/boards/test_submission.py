@@ -9,11 +9,12 @@ from planned import changed
 from strangers import install
 
 from benchbed.boards.entries.audit import audit
-from benchbed.boards.entries.entry import current_entries, load_entry, save_entry
+from benchbed.boards.entries.entry import current_entries, entry_folder, load_entry, save_entry
 from benchbed.boards.entries.submission import command_of, submit
 from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.config.request import RunRequest
+from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
 from benchbed.results.result import load_result, save_result
 
@@ -136,12 +137,35 @@ def test_withdrawing_keeps_the_file_and_takes_the_row(cli, boards):
     assert [row["entry"] for row in read_standings(boards / LEVEL)["rows"]] == ["static_mixer"]
 
 
-def test_asking_for_what_a_current_entry_was_gives_its_identity():
-    """What makes a run another run must not move with the code around it."""
+def test_a_newer_version_of_a_track_begins_empty_and_the_boards_of_the_older_one_are_read(published_boards, boards):
+    run = published_boards / "runs" / "mlp_mixer"
+    old, new = boards / "tiny-1", boards / "tiny"
+    new.rename(old)
+    new.mkdir()
+    (new / "track.yaml").write_text((old / "track.yaml").read_text().replace("version: 1\ndesc", "version: 2\ndesc"))
+    assert load_track(str(new / "track.yaml")).version == 2
+    assert audit(boards) == (2, []), "moved as they were published"
+    assert [row["entry"] for row in read_standings(old / "linear_map@s1")["rows"]] == [
+        "softmax_attention",
+        "static_mixer",
+    ]
+    with pytest.raises(EntryError, match="track tiny has a newer version than 1 by now; run it again"):
+        submit(run, boards, submitter="Somebody")
+    (old / "linear_map@s1" / "static_mixer.yaml").unlink()
+    assert [(p.file, p.found) for p in audit(boards)[1]] == [("tiny-1/linear_map@s1/static_mixer.yaml", "no file")]
+
+
+def test_asking_for_what_an_entry_was_gives_its_identity():
+    """What makes a run another run must not move with the code around it; sources may, and an archived track."""
     folders = find_boards(ROOT / "leaderboards", None, None)
     entries = [e for f in folders for e in current_entries([load_entry(path) for path in entry_files(f)])]
     assert len(entries) > 60
     for entry in entries:
         config = entry.result.config
-        request = RunRequest(config.mixer.name, config.level, config.track.name, mixer_options=config.mixer.options)
-        assert request.resolve(config.device).identity == entry.result.identity, entry.entry
+        track = load_track(str(entry_folder(ROOT / "leaderboards", entry.result).parent / "track.yaml"))
+        asked = RunRequest(config.mixer.name, config.level, track, mixer_options=config.mixer.options)
+        found = asked.resolve(config.device)
+        assert found.unranked == ["the track is a file, not one of lite, standard"] * (track.version == 1)
+        same = {kind: getattr(found, kind) for kind in ("mixer", "task")}
+        same = {k: v.model_copy(update={"source_hash": getattr(config, k).source_hash}) for k, v in same.items()}
+        assert found.model_copy(update=same | {"unranked": []}).identity == entry.result.identity, entry.entry

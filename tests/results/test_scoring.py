@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchbed.results.scoring import MemberRow, choose_learning_rate, summarise
+from benchbed.results.scoring import MemberRow, summarise
 
 BUDGET = 100
 
@@ -110,20 +110,6 @@ def test_unsolved_and_diverged_seeds_count_with_the_budget():
 def test_a_row_that_contradicts_itself_is_refused():
     with pytest.raises(ValueError, match="expected steps exactly where a seed solved"):
         row(20, status="unsolved")
-
-
-@pytest.mark.parametrize(
-    ("rows", "chosen"),
-    [
-        ([row(10, rate=0.1), row(None, rate=0.1), row(90, rate=0.2), row(90, rate=0.2)], 0.2),
-        ([row(50, rate=0.1), row(40, rate=0.2)], 0.2),
-        ([row(None, rate=0.1, loss=0.3), row(None, rate=0.2, loss=0.2)], 0.2),
-        ([row(None, rate=0.1, loss=None, status="diverged"), row(None, rate=0.2, loss=9.0)], 0.2),
-        ([row(50, rate=0.2), row(50, rate=0.1)], 0.1),
-    ],
-)
-def test_the_learning_rate_with_most_solves_then_fewest_steps_then_lowest_loss(rows, chosen):
-    assert choose_learning_rate(rows, BUDGET) == chosen
 
 
 def test_the_exact_permutation_p_of_three_against_three_cannot_be_small():

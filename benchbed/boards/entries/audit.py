@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from benchbed.boards.entries.consistency import Discrepancy, check_entry, check_sources, short
-from benchbed.boards.entries.entry import Entry, current_entries, digest, read_entry
+from benchbed.boards.entries.entry import Entry, current_entries, digest, entry_folder, read_entry
 from benchbed.boards.entries.published import published_files
+from benchbed.boards.folders import is_archive
 from benchbed.errors import EntryError
 from benchbed.storage.files import YamlError
 
@@ -44,7 +45,7 @@ def audit(boards: Path, chosen: Path | None = None, base: str | None = None) -> 
     Raises:
         EntryError: nothing was chosen that is an entry, or there is no such revision.
     """
-    published = published_files(boards, base)
+    published = {_kept(boards, path, text): text for path, text in published_files(boards, base).items()}
     entries, found = dict[Path, Entry](), list[tuple[Path, Discrepancy]]()
     files = sorted({*boards.glob("*/*/*.yaml"), *published})
     for path in files:
@@ -57,6 +58,16 @@ def audit(boards: Path, chosen: Path | None = None, base: str | None = None) -> 
     if chosen is not None and not wanted:
         raise EntryError(f"{chosen}: expected an entry of {boards} or a folder with some, found none")
     return len(wanted), [Problem(str(p.relative_to(boards)), *finding) for p, finding in found if p in wanted]
+
+
+def _kept(boards: Path, path: Path, text: str) -> Path:
+    """Where a published entry lies today: in the archive, once its track has a newer version."""
+    if path.is_file():
+        return path
+    try:
+        return entry_folder(boards, Entry.model_validate(read_entry(text, str(path))).result) / path.name
+    except (EntryError, YamlError, ValidationError):
+        return path
 
 
 def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[Entry | None, list[Discrepancy]]:
@@ -145,5 +156,5 @@ def _across(entries: dict[Path, Entry]) -> Iterator[tuple[Path, Discrepancy]]:
         board = {path: entry for path, entry in entries.items() if path.parent == folder}
         counting = current_entries(list(board.values()))
         for path, entry in board.items():
-            if entry in counting:
+            if entry in counting and not is_archive(folder):
                 yield from ((path, finding) for finding in check_sources(entry))

@@ -15,7 +15,8 @@ from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Kind, plugins
 from benchbed.plugins.sources import class_attribute
-from benchbed.results.scoring import MemberRow, choose_learning_rate, summarise
+from benchbed.results.scoring import MemberRow, summarise
+from benchbed.results.tuning import choose_learning_rate, races, stops_by_mistake
 from benchbed.storage.names import file_name
 
 __all__ = ["Discrepancy", "check_entry", "check_sources", "short"]
@@ -38,7 +39,7 @@ def check_entry(entry: Entry, path: Path, boards: Path) -> Iterator[Discrepancy]
         boards: the folder that holds the tracks.
     """
     yield from _of_the_file(entry, path, boards)
-    yield from _of_the_track(entry, boards)
+    yield from _of_the_track(entry, path)
     yield from _of_the_rows(entry)
     yield from _of_the_curves(entry)
     yield from _of_the_summary(entry)
@@ -57,22 +58,21 @@ def _of_the_file(entry: Entry, path: Path, boards: Path) -> Iterator[Discrepancy
         yield Discrepancy("provenance.source_url", "where the mixer's source lies", None)
 
 
-def _of_the_track(entry: Entry, boards: Path) -> Iterator[Discrepancy]:
+def _of_the_track(entry: Entry, path: Path) -> Iterator[Discrepancy]:
     """The protocol is that of the track."""
     config = entry.result.config
     try:
-        track = load_track(str(boards / config.track.name / "track.yaml"))
+        track = load_track(str(path.parent.parent / "track.yaml"))
         _, level = track.level(config.task.name, config.task.level)
     except BenchbedError as error:
         yield Discrepancy("result.config", "a published track and level", str(error))
         return
-    layers = level.layers or track.backbone.layers
     wanted: dict[str, tuple[Any, Any]] = {
         "track.version": (track.version, config.track.version),
         "track.hash": (track.hash, config.track.hash),
-        "backbone": (track.backbone.model_copy(update={"layers": layers}), config.backbone),
+        "backbone": (track.sizes_at(level), config.backbone),
         "optimiser": (track.optimiser, config.optimiser),
-        "budget": (track.budget, config.budget),
+        "budget": (track.budget_at(level), config.budget),
         "scoring_seeds": (list(range(track.seeds.scoring)), config.scoring_seeds),
         "tuning_seeds": (track.seeds.tuning, config.tuning_seeds),
         "checked": (True, config.checked),
@@ -95,12 +95,15 @@ def _of_the_track(entry: Entry, boards: Path) -> Iterator[Discrepancy]:
 
 
 def _tuning(entry: Entry, track: Track) -> Iterator[Discrepancy]:
-    rows = entry.result.tuning
-    wanted = [(rate, seed) for rate in track.optimiser.learning_rates for seed in track.seeds.tuning]
+    rows, budget = entry.result.tuning, entry.result.config.budget.steps
+    rates = [rate for race in races(rows, track.optimiser, budget) for rate in race]
+    wanted = [(rate, seed) for rate in rates for seed in track.seeds.tuning]
     found = [(row.learning_rate, row.seed) for row in rows]
     if wanted != found:
         yield Discrepancy("result.tuning", f"one row for each of {len(wanted)} rates and seeds", found)
-    chosen = choose_learning_rate(rows, track.budget.steps)
+    for mistake in stops_by_mistake(rows, track.optimiser, budget):
+        yield Discrepancy("result.tuning", "stops of rates that could no longer win", mistake)
+    chosen = choose_learning_rate(rows, budget)
     if chosen != entry.result.learning_rate:
         yield Discrepancy("result.learning_rate", f"{chosen} (chosen by the tuning rows)", entry.result.learning_rate)
 
@@ -136,6 +139,10 @@ def _of_the_rows(entry: Entry) -> Iterator[Discrepancy]:
             for wrong in _of_a_row(row, entry):
                 yield wrong._replace(field=f"result.{name}[{number}].{wrong.field}")
     for number, row in enumerate(result.members):
+        if row.status == "stopped":
+            yield Discrepancy(
+                f"result.members[{number}].status", "an end of its own; only tuning is stopped", "stopped"
+            )
         if row.learning_rate != result.learning_rate:
             yield Discrepancy(f"result.members[{number}].learning_rate", result.learning_rate, row.learning_rate)
 

@@ -1,6 +1,7 @@
 """An entry of a board: one finished run, with its loss curves and where it came from, as one file.
 
-Files lie at `leaderboards/<track>/<task@level>/<entry>.yaml`. `digest` covers everything else in the file. Once
+Files lie at `leaderboards/<track>/<task@level>/<entry>.yaml`, or under `<track>-<version>` once the track has a newer
+version. `digest` covers everything else in the file. Once
 published, only `verifications` may grow and `withdrawn` may be set.
 """
 
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from benchbed.boards.folders import track_folder
 from benchbed.errors import EntryError
 from benchbed.results.history import History
 from benchbed.results.result import Result
@@ -123,7 +125,8 @@ def loss_curves(history: History) -> list[str]:
 
 def entry_folder(boards: Path, result: Result) -> Path:
     """Where an entry of this run belongs."""
-    return boards / result.config.track.name / file_name(result.config.level)
+    track = result.config.track
+    return track_folder(boards, track.name, track.version) / file_name(result.config.level)
 
 
 def read_entry(text: str, name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 from benchbed.boards.entries.entry import Entry, Provenance, entry_folder, load_entry, loss_curves, save_entry
-from benchbed.boards.folders import entry_files
+from benchbed.boards.folders import entry_files, is_archive
 from benchbed.checks.mixer import Subject, conformance
 from benchbed.errors import EntryError
 from benchbed.plugins.registry import Plugin, find
@@ -49,8 +49,8 @@ def submit(
     stated = _stated(plugin)
     source_url, licence = source_url or stated[0], licence or stated[1]
     submitter = submitter or (git(Path(), "config", "user.name") or "").strip()
-    _refuse(result, plugin, source_url, submitter)
     folder = entry_folder(boards, result)
+    _refuse(result, plugin, source_url, submitter, archived=is_archive(folder))
     name = _name(result, plugin, folder, supersedes)
     _conform(result, plugin)
     entry = Entry(
@@ -88,9 +88,10 @@ def command_of(result: Result) -> str:
     return " ".join(parts)
 
 
-def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: str) -> None:
+def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: str, *, archived: bool) -> None:
     config = result.config
     reasons = {
+        f"track {config.track.name} has a newer version than {config.track.version} by now; run it again": archived,
         f"the run is unranked: {'; '.join(result.unranked)}": bool(result.unranked),
         "it was computed from a checkout with uncommitted changes; commit them and run it again with --fresh": bool(
             result.environment.git_dirty
