@@ -19,6 +19,7 @@ __all__ = [
     "TrackError",
     "UnknownNameError",
     "blame",
+    "remember_files",
 ]
 
 
@@ -101,6 +102,12 @@ def blame(what: str, files: Collection[str] | None = None) -> Iterator[None]:
         raise PluginError(f"{what}: {type(error).__name__}: {message} (--debug shows where)") from error
 
 
+def remember_files(error: Exception, files: Collection[str]) -> Exception:
+    """An error of another process, with the files that it came through there: tracebacks do not travel."""
+    error.__dict__["came_through"] = frozenset(files)
+    return error
+
+
 def _came_through(error: BaseException | None, files: Collection[str]) -> bool:
     """Whether a frame of an error, or of what it was raised from, lies in one of the files."""
     import os  # neither at the start of every command
@@ -109,6 +116,8 @@ def _came_through(error: BaseException | None, files: Collection[str]) -> bool:
     while error is not None:
         frames = traceback.walk_tb(error.__traceback__)
         if any(os.path.realpath(frame.f_code.co_filename) in files for frame, _ in frames):
+            return True
+        if not error.__dict__.get("came_through", frozenset()).isdisjoint(files):
             return True
         error = error.__cause__ or error.__context__
     return False

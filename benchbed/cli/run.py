@@ -58,9 +58,9 @@ def run(
     _refuse(mixer, match_by, match_parameters)
     settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": check}
     requests = [request_of(name, task, track, mixer_option, task_option, **settings) for name in mixer]
-    from benchbed.training.confirmation import examiner
+    from benchbed.training.processes import start_server
 
-    examiner.start()  # it imports torch while this process does
+    start_server()  # it imports torch while this process does
     from benchbed.reporting.live import COMPILING, run_live, say
     from benchbed.training.devices import find_device
     from benchbed.training.engine import EngineSettings

@@ -32,6 +32,7 @@ from benchbed.training.engine import EngineSettings, choose_engine
 from benchbed.training.ensemble import Ensemble, GiveUp, Record
 from benchbed.training.recipe import Recipe, join_recipes, make_recipe
 from benchbed.training.trajectory import Member, Trajectory
+from benchbed.training.workers import Crew, hire
 
 __all__ = ["Observer", "Outcome", "PlannedRun", "execute", "execute_together", "prepare"]
 
@@ -127,7 +128,9 @@ def execute_together(
             config = left[0].plan.config
             mixer, task = find("mixer", config.mixer.name), find("task", config.task.name)
             with blame(task.owner, task.files), blame(mixer.owner, mixer.files):
-                trained = _JointRun(left, engine, observe, record).execute()
+                joint = _JointRun(left, engine, observe, record)
+                with hire(joint.recipe, joint.engine) as joint.crew:
+                    trained = joint.execute()
             for run, (result, history) in zip(left, trained, strict=True):
                 save_history(history, run.plan.folder)
                 save_result(result, run.plan.folder)
@@ -157,6 +160,7 @@ class _JointRun:
         self.config = runs[0].plan.config  # what runs of one shape share
         self.recipe = join_recipes([run.plan.recipe for run in runs])
         self.engine, self.engine_note = choose_engine(self.recipe, engine)
+        self.crew: Crew | None = None
         self.started = time.perf_counter()
 
     def execute(self) -> list[tuple[Result, History]]:
@@ -225,7 +229,7 @@ class _JointRun:
         key = stage if race == 1 else f"{stage} {race}"
         stages = [run.checkpoint.stages for run in self.runs]
         saved = {number: known[key] for number, known in enumerate(stages) if key in known}
-        ensemble = Ensemble(self.recipe, members, self.engine, saved)
+        ensemble = Ensemble(self.recipe, members, self.engine, saved, self.crew)
         before = [run.steps for run in self.runs]
 
         def observe(ensemble: Ensemble) -> None:

@@ -1,31 +1,26 @@
 """Training many members: how they are grouped, scheduled, retired, saved and resumed.
 
 Engines:
-- `loop`: every member is a group of its own. On a CPU one worker thread a core trains a member at a time with
-  single-threaded kernels, so that a member's numbers depend on nothing but its seed: not on what trains beside
-  it and not on the number of cores.
+- `loop`: every member is a group of its own. On a CPU a process a core trains a member at a time with single-threaded
+  kernels, so that a member's numbers depend on nothing but its seed: not on what trains beside it and not on the
+  number of cores.
 - `vmap`: all members are one group and every kernel computes all of them; what a GPU wants.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from benchbed.training.devices import single_threaded
 from benchbed.training.engine import EngineSettings
-from benchbed.training.forward import Forward
-from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.trajectory import Evaluation, Member, Trajectory, give_up_in_order
+from benchbed.training.workers import Crew, Report, Unit, hire
 
 __all__ = ["Ensemble", "GiveUp", "Record"]
 
@@ -43,6 +38,7 @@ class Ensemble:
         members: who they are.
         settings: how to compute.
         saved: what `state` gave of each run in an earlier process; training goes on from there.
+        crew: who trains them; by default one that is hired for them alone.
     """
 
     def __init__(
@@ -51,10 +47,12 @@ class Ensemble:
         members: list[Member],
         settings: EngineSettings,
         saved: Mapping[int, dict[str, Any]] = MappingProxyType({}),
+        crew: Crew | None = None,
     ) -> None:
         self.trajectories = {m: Trajectory(m, recipe.budget.steps) for m in members}
         self._recipe = recipe
         self._settings = settings
+        self._crew = crew
         self._snapshots: dict[Member, dict[str, Tensor]] = {}
         for run, state in saved.items():
             for plain, tensors in zip(state["trajectories"], state["weights"], strict=True):
@@ -84,18 +82,19 @@ class Ensemble:
         if give_up is not None:
             self._give_up(give_up)
         observe(self)
-        with _kernel_threads(self._settings), _pool(self._settings.workers) as pool:
-            running = {pool.submit(_timed_advance, group): group for group in self._make_groups()}
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    group = running.pop(future)
-                    self._record(group, future, record)
+        with nullcontext(self._crew) if self._crew else hire(self._recipe, self._settings) as crew:
+            for members in self._together():
+                crew.assign(self._unit(members))
+            while crew.busy:
+                for report in crew.reports():
+                    self._record(report, record)
                     if give_up is not None:
                         self._give_up(give_up)
-                    self._retire(group)
-                    if group.members:
-                        running[pool.submit(_timed_advance, group)] = group
+                    staying = self._retire(report)
+                    if staying:
+                        crew.assign(self._unit(staying))
+                    else:
+                        crew.release(report.unit.members)
                 observe(self)
         return list(self.trajectories.values())
 
@@ -116,44 +115,28 @@ class Ensemble:
             ],
         }
 
-    def _make_groups(self) -> Iterator[Group]:
+    def _together(self) -> Iterator[list[Member]]:
+        """Members that train as one: with `vmap` those that have come equally far."""
         unfinished = [m for m, t in self.trajectories.items() if t.status == "training"]
-        vectorise = self._settings.engine == "vmap"
-        losses = self._compiled_losses(vectorise) if self._settings.compiled else None
-        for members in self._together(unfinished) if vectorise else ([m] for m in unfinished):
-            step = self.trajectories[members[0]].step
-            group = Group(
-                self._recipe,
-                members,
-                self._settings.device,
-                vectorise=vectorise,
-                losses=losses,
-                step=step,
-            )
-            if step:
-                group.restore([self._snapshots[m] for m in members])
-            yield group
-
-    def _compiled_losses(self, vectorise: bool) -> Callable[..., Tensor]:
-        """One compiled function for all groups; compiled by each for itself, it would be compiled over and over."""
-        task = self._recipe.make_task(0)
-        template = self._recipe.make_model(0, task).to(self._settings.device)
-        return torch.compile(Forward(template, vectorise=vectorise).token_losses)
-
-    def _together(self, members: list[Member]) -> Iterator[list[Member]]:
-        """Members that have come equally far."""
-        by_step = sorted(members, key=lambda m: self.trajectories[m].step)
-        for _, together in groupby(by_step, key=lambda m: self.trajectories[m].step):
+        if self._settings.engine != "vmap":
+            yield from ([member] for member in unfinished)
+            return
+        unfinished.sort(key=lambda m: self.trajectories[m].step)
+        for _, together in groupby(unfinished, key=lambda m: self.trajectories[m].step):
             yield list(together)
 
-    def _record(self, group: Group, future: "Future[tuple[list[Evaluation], float]]", record: Record | None) -> None:
-        evaluations, seconds = future.result()
+    def _unit(self, members: list[Member]) -> Unit:
+        step = self.trajectories[members[0]].step
+        return Unit(members, step, [self._snapshots[m] for m in members] if step else [])
+
+    def _record(self, report: Report, record: Record | None) -> None:
+        members, evaluations = report.unit.members, report.evaluations
         if record is not None:
-            for member, evaluation, weights in zip(group.members, evaluations, group.weights, strict=True):
-                record(member, evaluation, weights)
-        for member, evaluation in zip(group.members, evaluations, strict=True):
+            for member, evaluation, snapshot in zip(members, evaluations, report.snapshots, strict=True):
+                record(member, evaluation, snapshot["weights"])
+        for member, evaluation in zip(members, evaluations, strict=True):
             trajectory = self.trajectories[member]
-            trajectory.seconds += seconds / len(evaluations)
+            trajectory.seconds += report.seconds / len(evaluations)
             self._trained[member.run] += self._recipe.budget.evaluate_every
             if not trajectory.stopped:
                 trajectory.evaluations.append(evaluation)
@@ -164,33 +147,10 @@ class Ensemble:
             every, decided = self._recipe.budget.evaluate_every, self._decided[run]
             self._decided[run] = give_up_in_order(mine, partial(give_up, run), every, decided)
 
-    def _retire(self, group: Group) -> None:
-        """Let the group go on with those that still train, and keep what they have come to."""
-        staying = [row for row, m in enumerate(group.members) if self.trajectories[m].status == "training"]
-        for member in group.members:
+    def _retire(self, report: Report) -> list[Member]:
+        """Keep what those that still train have come to, and say who they are."""
+        for member, snapshot in zip(report.unit.members, report.snapshots, strict=True):
             self._snapshots.pop(member, None)
-        if len(staying) < len(group.members):
-            group.keep(staying)
-        self._snapshots.update(zip(group.members, group.snapshot(), strict=True))
-
-
-def _timed_advance(group: Group) -> tuple[list[Evaluation], float]:
-    started = time.perf_counter()
-    evaluations = group.advance()
-    return evaluations, time.perf_counter() - started
-
-
-def _kernel_threads(settings: EngineSettings) -> AbstractContextManager[None]:
-    """Single-threaded kernels where members are spread over the cores, torch's default elsewhere."""
-    spread = settings.engine == "loop" and settings.device.type == "cpu"
-    return single_threaded() if spread else nullcontext()
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that forgets what it has not begun when an error or Ctrl-C comes through."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="benchbed")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            if self.trajectories[member].status == "training":
+                self._snapshots[member] = snapshot
+        return [member for member in report.unit.members if member in self._snapshots]

@@ -14,7 +14,7 @@ from strangers import install
 
 from benchbed.errors import PluginError
 from benchbed.runs.execute import execute
-from benchbed.training import group
+from benchbed.training import group, workers
 from benchbed.training.confirmation import hidden
 from benchbed.training.confirmation.hidden import Confirmation, confirm
 from benchbed.training.engine import EngineSettings
@@ -48,6 +48,7 @@ def test_no_cheat_gets_a_solved_seed(configure, installed, tmp_path, monkeypatch
     sys.modules.pop("cheating")
     # It is the confirmation that finds it out: without it there are solves.
     monkeypatch.setattr(group, "confirm", lambda *_: Confirmation(solved=True, leaks=False))
+    monkeypatch.setattr(workers, "forks", lambda: False)
     assert train(configure, name, tmp_path / "fooled").summary.solved > 0
 
 
@@ -70,6 +71,7 @@ def test_nothing_changes_for_a_causal_mixer(configure, tmp_path, monkeypatch, en
         asked.append(confirm(*given))
         return asked[-1]
 
+    monkeypatch.setattr(workers, "forks", lambda: False)  # in this process, where what is changed here counts
     monkeypatch.setattr(group, "confirm", watched)
     rows = trained(tmp_path / "asked")
     assert asked
@@ -174,9 +176,10 @@ def test_the_other_process_ends_with_this_one_however_it_ends(tmp_path):
     code = """
 import os, signal, sys, torch
 import functools
+from benchbed.training import processes
 from benchbed.training.confirmation import examiner
 assert examiner.ask(functools.partial, abs, [-1, 2]) == [1, 2]
-print(examiner._examiner._process.pid, flush=True)
+print(processes._server._process.pid, flush=True)
 if sys.argv[1] == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -1,0 +1,193 @@
+"""Whoever trains a member, and whatever becomes of them, its numbers are the same to the last bit."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import pytest
+import torch
+from strangers import TINY_TRACK, install
+
+from benchbed.config.request import RunRequest
+from benchbed.errors import DeviceError, PluginError, blame
+from benchbed.plugins.registry import find
+from benchbed.training import workers
+from benchbed.training.engine import EngineSettings
+from benchbed.training.ensemble import Ensemble
+from benchbed.training.recipe import make_recipe
+from benchbed.training.trajectory import Member
+from benchbed.training.workers import processes, threads
+from benchbed.training.workers.processes import ProcessCrew
+from benchbed.training.workers.threads import ThreadCrew
+
+CPU = torch.device("cpu")
+
+ODD = """
+import os
+import torch
+from torch import nn
+
+class Plain(nn.Module):
+    def __init__(self, dim: int, length: int):
+        super().__init__()
+        self.project = nn.Linear(dim, dim)
+    def forward(self, x):
+        return self.project(x)
+
+class Deadly(Plain):
+    '''Ends its process.'''
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            os._exit(3)
+        return super().forward(x)
+
+class Wrong(Plain):
+    '''Raises what no pickle knows.'''
+    def forward(self, x):
+        class Mine(Exception):
+            pass
+        raise Mine("of mine")
+
+class Huge(Plain):
+    def forward(self, x):
+        raise ValueError("too large")
+"""
+
+
+def members(seeds, rate=0.01):
+    return [Member(seed, rate) for seed in seeds]
+
+
+def curves(trajectories):
+    return [[(e.step, e.loss, e.accuracy, e.solved) for e in t.evaluations] for t in trajectories]
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    lines = "\n".join(f"{name.lower()} = odd_mixers:{name}" for name in ("Deadly", "Wrong", "Huge"))
+    install(tmp_path, "odd", f"[benchbed.mixers]\n{lines}\n", odd_mixers=ODD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("odd_mixers", None)
+
+
+def train(recipe, who, cores, crew: Any = ProcessCrew, observe=lambda _: None):
+    settings = EngineSettings("loop", CPU, cores=cores)
+    with crew(recipe, settings) as hired:
+        return Ensemble(recipe, who, settings, crew=hired).train(lambda _: observe(hired))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("track") / "track.yaml"
+    budget = (
+        "{steps: 60, tokens_per_step: 512, evaluate_every: 10",
+        "{steps: 16, tokens_per_step: 64, evaluate_every: 2",
+    )
+    path.write_text(TINY_TRACK.replace(*budget))
+    return make_recipe(RunRequest("multi_head_attention", "linear_map@s2", str(path)).resolve("cpu"))[0]
+
+
+WHO = [*members(range(3), rate=0.0003), *members(range(2), rate=0.003)]
+
+
+@pytest.fixture(scope="module")
+def expected(recipe):
+    found = curves(train(recipe, WHO, 1, ThreadCrew))
+    assert sum(map(len, found)) > 20, "or there is no time to die in"
+    return found
+
+
+@pytest.mark.parametrize(("cores", "crew"), [(2, ThreadCrew), (1, ProcessCrew), (2, ProcessCrew), (4, ProcessCrew)])
+def test_members_are_the_same_whoever_trains_them(recipe, expected, cores, crew):
+    assert curves(train(recipe, WHO, cores, crew)) == expected
+    assert curves(train(recipe, WHO[3:4], cores, crew)) == expected[3:4]
+
+
+def test_a_crew_trains_one_ensemble_after_the_other(recipe, expected):
+    settings = EngineSettings("loop", CPU, cores=2)
+    with ProcessCrew(recipe, settings) as crew:
+        for _ in range(2):
+            assert curves(Ensemble(recipe, WHO, settings, crew=crew).train(lambda _: None)) == expected
+
+
+def test_processes_that_are_killed_at_any_moment_cost_nothing_but_time(recipe, expected):
+    for moment in range(20):
+        seen, killed = [], []
+
+        def kill(crew, moment=moment, seen=seen, killed=killed):
+            seen.append(crew)
+            if len(seen) == moment + 1:
+                # While it trains, or before it has begun.
+                killed.extend(worker.process.pid for worker in crew._workers[: 1 + moment % 2])
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+
+        assert curves(train(recipe, WHO, 2, observe=kill)) == expected
+        assert killed
+
+
+def test_a_member_moves_to_a_process_that_has_nothing_to_do(recipe, expected, monkeypatch):
+    given = []
+    give = processes._Worker.give
+    monkeypatch.setattr(processes._Worker, "give", lambda self, unit: (given.append((self, unit)), give(self, unit)))
+    # Everything is one process's, until the other is asked.
+    choose = ProcessCrew._choose
+    monkeypatch.setattr(
+        ProcessCrew,
+        "_choose",
+        lambda self, worker, steal: (
+            choose(self, worker, steal=steal)
+            if worker is self._workers[0] or all(unit.step for unit in self._waiting)
+            else None
+        ),
+    )
+    assert curves(train(recipe, WHO, 2)) == expected
+    by_member = {m: {id(w) for w, unit in given if unit.members == [m]} for m in WHO}
+    assert any(len(who) > 1 for who in by_member.values())
+
+
+def test_a_mixer_that_ends_its_process_is_said_to(configure, odd):
+    recipe, _ = make_recipe(configure("deadly"))
+    with pytest.raises(DeviceError, match="3 processes in a row ended while they trained Deadly: expected that they"):
+        train(recipe, members([0, 1]), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("huge", "ValueError: too large"), ("wrong", "RuntimeError: Mine: of mine")]
+)
+def test_an_error_of_a_mixer_is_the_mixers_and_says_where(configure, odd, name, message, monkeypatch):
+    settings = configure(name)
+    monkeypatch.setattr("benchbed.training.recipe.check_mixer", lambda *_: None)
+    recipe, _ = make_recipe(settings)
+    plugin = find("mixer", name)
+    with pytest.raises(PluginError, match=f"{message} \\(--debug") as caught, blame(plugin.owner, plugin.files):
+        train(recipe, members([0]), 2)
+    assert "odd_mixers.py" in "".join(getattr(caught.value.__cause__, "__notes__", []))
+    with pytest.raises((ValueError, RuntimeError)), blame("somebody else", {"/elsewhere.py"}):
+        train(recipe, members([0]), 2)
+
+
+def test_what_no_other_process_can_import_is_trained_in_threads(configure):
+    class Local(find("mixer", "static_mixer").load()):
+        pass
+
+    recipe = make_recipe(configure("static_mixer"))[0]
+    settings = EngineSettings("loop", CPU)
+    with workers.hire(recipe, settings) as crew:
+        assert isinstance(crew, ProcessCrew if workers.forks() else ThreadCrew)
+    object.__setattr__(recipe, "mixer", Local)
+    with workers.hire(recipe, settings) as crew:
+        assert isinstance(crew, threads.ThreadCrew)
+
+
+def test_processes_end_with_their_crew(recipe):
+    with ProcessCrew(recipe, EngineSettings("loop", CPU, cores=2)) as crew:
+        pid = crew._workers[0].process.pid
+        assert os.kill(pid, signal.SIG_DFL) is None
+    limit = time.monotonic() + 20
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{pid}")
