@@ -1,6 +1,7 @@
 """Seconds per member-step: a plain PyTorch loop against benchbed's engines, side by side in one run.
 
     python benchmarks/speed.py [--shapes lite,standard] [--members 1,4,16,48] [--mixer multi_head_attention]
+    python benchmarks/speed.py --shapes lite --members 8 --cores 1,2 --compile --mixer mamba
 
 The plain loop is what a researcher would write for one seed: the same model and data, `torch.optim.AdamW`, torch's
 default threads, the model computed at every position. Every cell is measured `--repeats` times in turn with the
@@ -11,7 +12,8 @@ a step reach (forward counted by torch, backward twice that).
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import product
 from statistics import median
 
 import torch
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=0, help="steps a member and repeat; 0: 20 (lite), 3 (standard)")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--cores", help="numbers of cores for the engine loop on a CPU, as 1,2; by default all")
     parser.add_argument("--compile", action="store_true", help="also measure the engines compiled")
     given = parser.parse_args()
     device = find_device(given.device)
@@ -44,22 +47,28 @@ def main() -> None:
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {given.mixer}")
     for shape in given.shapes.split(","):
         steps = given.steps or (20 if shape == "lite" or device.type == "cuda" else 3)
-        measure(shape, given.mixer, sizes, steps, given.repeats, given.compile, device)
+        cores: Sequence[int | None] = [int(number) for number in given.cores.split(",")] if given.cores else [None]
+        measure(shape, given.mixer, sizes, steps, given.repeats, [False, True][: 1 + given.compile], cores, device)
 
 
 def measure(
-    shape: str, mixer: str, sizes: list[int], steps: int, repeats: int, compiled: bool, device: torch.device
+    shape: str,
+    mixer: str,
+    sizes: list[int],
+    steps: int,
+    repeats: int,
+    compiled: list[bool],
+    cores: Sequence[int | None],
+    device: torch.device,
 ) -> None:
     """Print the table of one track's shapes."""
     recipe, flops = recipe_for(shape, mixer, steps)
     cells: dict[str, Callable[[], float]] = {"plain loop, 1 seed": lambda: plain_loop(recipe, steps, device)}
-    engines: list[Engine] = ["loop"] if why_not_vmap(recipe, device) else ["loop", "vmap"]
-    for compile_ in [False, True] if compiled else [False]:
-        for engine in engines:
-            for size in sizes:
-                name = f"{engine}{' compiled' if compile_ else ''}, {size} members"
-                settings = EngineSettings(engine, device, compile_)
-                cells[name] = lambda size=size, settings=settings: ensemble(recipe, size, steps, settings)
+    engines: list[Engine] = ["loop"] if cores[0] or why_not_vmap(recipe, device) else ["loop", "vmap"]
+    for compile_, engine, size, number in product(compiled, engines, sizes, cores):
+        name = f"{engine}{' compiled' if compile_ else ''}, {size} members{f', {number} cores' if number else ''}"
+        settings = EngineSettings(engine, device, compile_, cores=number)
+        cells[name] = lambda size=size, settings=settings: ensemble(recipe, size, steps, settings)
     seconds: dict[str, list[float]] = {name: [] for name in cells}
     peaks = []
     for _ in range(repeats):
@@ -68,10 +77,10 @@ def measure(
             seconds[name].append(cell())
     plain, peak = median(seconds["plain loop, 1 seed"]), median(peaks)
     print(f"\n{shape}: {flops / 1e9:.2f} GFLOP a member-step; matrix peak {peak / 1e9:,.0f} GFLOP/s")
-    print(f"{'':32}{'ms a member-step':>18}{'x plain':>10}{'peak':>8}")
+    print(f"{'':40}{'ms a member-step':>18}{'x plain':>10}{'peak':>8}")
     for name, times in seconds.items():
         middle = median(times)
-        print(f"{name:32}{1e3 * middle:18.2f}{plain / middle:10.2f}{flops / middle / peak:8.1%}", flush=True)
+        print(f"{name:40}{1e3 * middle:18.2f}{plain / middle:10.2f}{flops / middle / peak:8.1%}", flush=True)
 
 
 def recipe_for(shape: str, mixer: str, steps: int) -> tuple[Recipe, float]:

@@ -144,9 +144,9 @@ def head_width(dim: int, heads: int, what: str = "the width") -> int:
     return dim // heads
 
 
-def initial_decay(heads: int) -> Tensor:
-    """Logarithms of decay rates that are uniform between 1 and 16, where Mamba-2 and its followers start."""
-    return torch.empty(heads).uniform_(1, 16).log()
+def initial_decay(heads: int, slowest: float = 1.0) -> Tensor:
+    """Logarithms of decay rates that are uniform between the slowest and 16, where Mamba-2 and its kin start."""
+    return torch.empty(heads).uniform_(slowest, 16).clamp_min(1e-6).log()
 
 
 def initial_step(channels: int) -> Tensor:

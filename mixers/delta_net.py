@@ -16,8 +16,8 @@ class DeltaNet(nn.Module):
 
     S_t = S_{t-1} (I - beta_t k_t k_t^T) + beta_t v_t k_t^T with a gate beta in (0, 1), short convolutions with SiLU
     over queries, keys and values, and unit queries and keys. Computed as one triangular system over the whole
-    sequence, which is the paper's chunk form with a single chunk. Differs from the paper: linear layers start as
-    nn.Linear does. Cost a token: 4 D^2 + 3 K D + 2.5 T D multiply-adds, 4 D^2 + (3 K + H) D parameters, with K =
+    sequence, which is the paper's chunk form with a single chunk. Starts as the authors'
+    layer does (fla). Cost a token: 4 D^2 + 3 K D + 2.5 T D multiply-adds, 4 D^2 + (3 K + H) D parameters, with K =
     `kernel`; state D^2 / H numbers.
 
     Args:

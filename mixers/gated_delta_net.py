@@ -25,7 +25,7 @@ class GatedDeltaNet(nn.Module):
 
     S_t = alpha_t S_{t-1} (I - beta_t k_t k_t^T) + beta_t v_t k_t^T, log alpha_t = -exp(A) softplus(w x_t + b) as in
     Mamba-2, and the output gated by SiLU. Computed as one triangular system over the whole sequence, the paper's
-    chunk form with a single chunk. Differs from the paper: linear layers start as nn.Linear does.
+    chunk form with a single chunk. Starts as the authors' layer does (fla).
     Cost a token: (2 + 3 E) D^2 + (2 + E) K D + (1 + 1.5 E) T D multiply-adds with E = `value_expansion` and K =
     `kernel`, about (2 + 3 E) D^2 parameters; state E D^2 / H numbers.
 
@@ -53,7 +53,7 @@ class GatedDeltaNet(nn.Module):
         self.convolution = ShortConvolution(sum(self.widths), kernel)
         self.gate = nn.Linear(dim, values, bias=False)
         self.beta_step = nn.Linear(dim, 2 * heads, bias=False)
-        self.log_rate = nn.Parameter(initial_decay(heads))
+        self.log_rate = nn.Parameter(initial_decay(heads, slowest=0))
         self.step_bias = nn.Parameter(initial_step(heads))
         self.scale = nn.Parameter(torch.ones(value_expansion * head_width(dim, heads)))
         self.output = nn.Linear(values, dim, bias=False)

@@ -16,7 +16,7 @@ class GatedLinearAttention(nn.Module):
 
     Keys are half as wide as the model, and each of their channels keeps sigmoid(.)^(1/16) of its state a token.
     Computed in a parallel form that never divides by a decay, in place of the paper's chunks. Differs from the paper:
-    heads are normalised by their root mean square, as in the authors' code; linear layers start as nn.Linear does.
+    heads are normalised by their root mean square, as in the authors' code. Starts as the authors' layer does (fla).
     Cost a token: 4 D^2 + 24 D + 1.5 T D multiply-adds, 4 D^2 + 24.5 D parameters; state D^2 / (2 H) numbers.
 
     Args:

@@ -13,8 +13,8 @@ class Gmlp(nn.Module):
 
     The paper's block around it: expansion with GELU before, projection after. Differs from the paper: causal; the
     backbone has a channel MLP of its own, so the block is narrower by default (the paper has 6 D). The mixing matrix
-    starts near zero and its bias at one, as in the paper. Cost a token: 1.5 E D^2 + 0.5 E T D multiply-adds with E =
-    `expansion`, about 1.5 E D^2 + T^2 parameters.
+    starts near zero and its bias at one, as the paper wants them; how near, and the rest, as in timm. Cost a token:
+    1.5 E D^2 + 0.5 E T D multiply-adds with E = `expansion`, about 1.5 E D^2 + T^2 parameters.
 
     Args:
         dim: width D.
@@ -29,9 +29,12 @@ class Gmlp(nn.Module):
         half = expansion * dim // 2
         self.inward = nn.Linear(dim, 2 * half)
         self.norm = nn.LayerNorm(half)
-        self.matrix = nn.Parameter(torch.empty(length, length).uniform_(-1, 1) * 1e-3 / length)
+        self.matrix = nn.Parameter(1e-6 * torch.randn(length, length))
         self.bias = nn.Parameter(torch.ones(length))
         self.outward = nn.Linear(half, dim)
+        for layer in (self.inward, self.outward):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.normal_(layer.bias, std=1e-6)
         self.register_buffer("causal", torch.ones(length, length).tril(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from benchbed.contracts import OptionError
 class GroupedQueryAttention(nn.Module):
     """Causal softmax attention whose heads share keys and values in groups (Ainslie et al., 2023).
 
-    Differs from the paper: trained from scratch instead of pooled from a multi-head checkpoint; no biases.
-    Cost a token: (2 + 2 G/H) D^2 + 2 T D multiply-adds, (2 + 2 G/H) D^2 parameters.
+    Differs from the paper: trained from scratch instead of pooled from a multi-head checkpoint; no biases. Starts as
+    `multi_head_attention` does, with the variance 1 / D of the authors' code (flaxformer), so that shared keys and
+    values are all that differs. Cost a token: (2 + 2 G/H) D^2 + 2 T D multiply-adds, (2 + 2 G/H) D^2 parameters.
 
     Args:
         dim: width D.
@@ -43,6 +44,8 @@ class GroupedQueryAttention(nn.Module):
         self.query = nn.Linear(dim, dim, bias=False)
         self.key_value = nn.Linear(dim, 2 * groups * (dim // heads), bias=False)
         self.output = nn.Linear(dim, dim, bias=False)
+        for layer in (self.query, self.key_value, self.output):
+            nn.init.uniform_(layer.weight, -((3 / dim) ** 0.5), (3 / dim) ** 0.5)
         self.head_dim = dim // heads
         self.register_buffer("score_bias", torch.full((length, length), -torch.inf).triu(1), persistent=False)
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class Gru(nn.Module):
     """Gated recurrent unit, a recurrence with reset and update gates (Cho et al., 2014).
 
-    Differs from the paper: the reset gate is applied after the recurrent product, as `torch.nn.GRU` has it, with
-    torch's initialisation. Its kernel cannot be vectorised over members, so they train one at a time whatever the
+    Differs from the paper: the reset gate is applied after the recurrent product, as `torch.nn.GRU` has it, and
+    starts as that does. Its kernel cannot be vectorised over members, so they train one at a time whatever the
     engine. Cost a token: 6 D^2 multiply-adds a layer; state D numbers a layer.
 
     Args:

@@ -17,9 +17,10 @@ class Hyena(nn.Module):
 
     As in the authors' code: order N has N streams of gates and N - 1 long convolutions, short convolutions of three
     tokens before, and filters from a sine network over positional features, under an exponential window. Computed
-    with Toeplitz matrices in place of the FFT: at these lengths it costs less and is causal to the last bit. Differs
-    from the paper: linear layers start as nn.Linear does. Cost a token: (N + 2) D^2 + (N - 1) T D multiply-adds and
-    the filters' network once a sequence, about (N + 2) D^2 + 64 N D parameters.
+    with Toeplitz matrices in place of the FFT: at these lengths it costs less and is causal to the last bit. Starts
+    as in the authors' code for this width (HazyResearch/safari, synthetics/associative_recall): sines of frequency 10
+    and two bands of positions. Cost a token: (N + 2) D^2 + (N - 1) T D multiply-adds and the filters' network once a
+    sequence, about (N + 2) D^2 + 64 N D parameters.
 
     Args:
         dim: width D.
@@ -45,20 +46,20 @@ class Hyena(nn.Module):
         self.order = order
         self.inward = nn.Linear(dim, (order + 1) * dim)
         self.convolution = ShortConvolution((order + 1) * dim, 3, bias=True)
-        widths = (3, filter_width, filter_width, filter_width)
+        widths = (5, filter_width, filter_width, filter_width)
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
-        self.frequency = nn.Parameter(torch.ones(filter_width))
+        self.frequency = nn.Parameter(torch.full((filter_width,), 10.0))
         self.filters = nn.Linear(filter_width, (order - 1) * dim, bias=False)
         self.skip = nn.Parameter(torch.randn(order - 1, dim))
         self.outward = nn.Linear(dim, dim)
         token = torch.arange(length)
         time, angle = token / max(length - 1, 1), 2 * math.pi * token / length
-        # The authors' band of frequencies with one band begins and ends at 1e-4.
-        features = torch.stack((time, (1e-4 * angle).cos(), -(1e-4 * angle).sin()), dim=-1)
+        slow, fast = 1e-4 * angle, angle  # the authors' bands, of which the first begins at 1e-4
+        features = torch.stack((time, slow.cos(), fast.cos(), -slow.sin(), -fast.sin()), dim=-1)
         # A hundredth of a channel's filter is left after 0.3 to 1.5 of the sequence.
         rates = torch.linspace(math.log(100) / 1.5, math.log(100) / 0.3, dim)
         distance = token[:, None] - token
-        self.register_buffer("features", features, persistent=False)  # (T, 3)
+        self.register_buffer("features", features, persistent=False)  # (T, 5)
         self.register_buffer("window", torch.exp(-time[:, None] * rates), persistent=False)  # (T, D)
         self.register_buffer("distance", distance.clamp_min(0), persistent=False)  # (T, T)
         self.register_buffer("causal", distance >= 0, persistent=False)  # (T, T)

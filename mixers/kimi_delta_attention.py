@@ -25,8 +25,8 @@ class KimiDeltaAttention(nn.Module):
 
     S_t = S_{t-1} diag(alpha_t) (I - beta_t k_t k_t^T) + beta_t v_t k_t^T, and an output gated by a sigmoid; both
     gates come from bottlenecks as wide as a head. Computed as one triangular system over the whole sequence, in a
-    form that never divides by a decay, in place of the paper's chunks. Differs from the paper: linear layers start
-    as nn.Linear does. Cost a token: 4 D^2 + 4 D^2 / H + 3 K D + 2.5 T D multiply-adds with K = `kernel`, about as
+    form that never divides by a decay, in place of the paper's chunks. Starts as the authors' layer does
+    (fla). Cost a token: 4 D^2 + 4 D^2 / H + 3 K D + 2.5 T D multiply-adds with K = `kernel`, about as
     many parameters less the T D; state D^2 / H numbers.
 
     Args:

@@ -15,6 +15,7 @@ class LinearAttention(MultiHeadAttention):
     Multi-head attention whose weights are products of feature maps, normalised over the tokens seen so far.
     Computed in the masked quadratic form, which equals the paper's recurrence and costs less at these lengths.
     Differs from the paper: no biases; the normaliser is kept above 1e-6. The score bias counts as a logarithm here.
+    Starts as nn.Linear does, as in the authors' code (idiap/fast-transformers).
     Cost a token: 4 D^2 + 2 T D multiply-adds, 4 D^2 parameters.
 
     Args:
@@ -25,6 +26,8 @@ class LinearAttention(MultiHeadAttention):
 
     def __init__(self, dim: int, length: int, *, heads: Annotated[int, Field(ge=1)] = 8) -> None:
         super().__init__(dim, length, heads=heads)
+        self.query_key_value.reset_parameters()
+        self.output.reset_parameters()
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
         products = (F.elu(query) + 1) @ (F.elu(key) + 1).transpose(-1, -2)

@@ -16,8 +16,8 @@ class LinearRnn(nn.Module):
 
     Griffin's recurrent block: a branch with short convolution and recurrence h_t = a_t h_{t-1} + sqrt(1 - a_t^2)
     i_t x_t, times a GELU branch. The first token enters unscaled, as in the authors' code. Chunks of 32 tokens
-    advance side by side. Differs from the paper: the recurrence is as wide as the model (the paper has 4/3); linear
-    layers start as nn.Linear does, the decays as the paper's. Cost a token: 3 D^2 + 2 D^2 / H + K D multiply-adds
+    advance side by side. Differs from the paper: the recurrence is as wide as the model (the paper has 4/3). Starts
+    as in the authors' code (google-deepmind/recurrentgemma). Cost a token: 3 D^2 + 2 D^2 / H + K D multiply-adds
     with K = `kernel`, about as many parameters; state D numbers.
 
     Args:
@@ -40,11 +40,16 @@ class LinearRnn(nn.Module):
         self.heads = heads
         self.inward = nn.Linear(dim, 2 * dim)
         self.convolution = ShortConvolution(dim, kernel, bias=True)
-        self.gate_weight = nn.Parameter(torch.empty(2, heads, width, width).uniform_(-1, 1) * width**-0.5)
+        self.gate_weight = nn.Parameter(torch.randn(2, heads, width, width) * width**-0.5)
         self.gate_bias = nn.Parameter(torch.zeros(2, dim))
-        squared = torch.empty(dim).uniform_(0.9**2, 0.999**2)  # a^2 with the gate wide open
-        self.rate = nn.Parameter((torch.expm1(-squared.log() / 16)).log())
+        squared = torch.empty(dim).uniform_(0.9**2, 0.999**2)  # of the eighth root of a with the gate wide open
+        self.rate = nn.Parameter(torch.expm1(-squared.log() / 2).log())
         self.output = nn.Linear(dim, dim)
+        for layer in (self.inward, self.output):
+            nn.init.normal_(layer.weight, std=dim**-0.5)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.convolution.weight, std=0.1 * kernel**-0.5)
+        nn.init.zeros_(self.convolution.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix `(B, T, D)`."""

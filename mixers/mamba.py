@@ -16,8 +16,8 @@ class Mamba(nn.Module):
     """Selective state space: a diagonal recurrence whose step size and gates the token sets (Gu and Dao, 2023).
 
     The authors' block: expansion, short convolution with SiLU, state space, SiLU gate, projection. Chunks of 32
-    tokens advance side by side, in place of the authors' fused scan. Differs from the paper: linear layers start as
-    nn.Linear does, the step's projection as the authors' does. Cost a token: 3 E D^2 + E D (K + 2 R + 4 N)
+    tokens advance side by side, in place of the authors' fused scan. Starts as in the authors' code
+    (state-spaces/mamba). Cost a token: 3 E D^2 + E D (K + 2 R + 4 N)
     multiply-adds with E = `expansion`, K = `kernel`, N = `state_size` and R = D / 16, of which benchbed counts the
     matrix products; state E D N numbers.
 

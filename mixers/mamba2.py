@@ -16,9 +16,9 @@ class Mamba2(nn.Module):
 
     The authors' block: one projection, short convolution with SiLU, state space with the reads and writes shared by
     all heads, SiLU gate, norm, projection. Computed in the quadratic dual form, the paper's chunk form with a single
-    chunk. Differs from the paper: heads are set by their number and not by their width of 64; linear layers start as
-    nn.Linear does. Cost a token: 3 E D^2 + 2 N D + (E D + N) T multiply-adds with E = `expansion` and N =
-    `state_size`, about 3 E D^2 + 2 N D parameters; state E D N numbers.
+    chunk. Differs from the paper: heads are set by their number and not by their width of 64. Starts as in the
+    authors' code (state-spaces/mamba). Cost a token: 3 E D^2 + 2 N D + (E D + N) T multiply-adds with E = `expansion`
+    and N = `state_size`, about 3 E D^2 + 2 N D parameters; state E D N numbers.
 
     Args:
         dim: width D.

@@ -12,11 +12,12 @@ from torch.nn import functional as F
 class MlpMixer(nn.Module):
     """Two-layer token-mixing perceptron, made causal by block-triangular weights (Tolstikhin et al., 2021).
 
-    The hidden units are split into T blocks of `expansion` units: block j sees tokens 0..j, and output t sees
-    blocks 0..t. As in the paper, the same perceptron is applied to every channel.
-    Differs from the paper: causal; the hidden width is `expansion` x T, where the paper has a free width D_S.
-    The channel perceptron of the paper's block is the backbone's. Cost a token: 2 `expansion` T D multiply-adds
-    (half of them with weights that are always zero), 2 `expansion` T^2 parameters and biases.
+    The hidden units are split into T blocks of `expansion` units: block j sees tokens 0..j, and output t sees blocks
+    0..t. As in the paper, the same perceptron is applied to every channel. Differs from the paper: causal; the hidden
+    width is `expansion` x T, where the paper has a free width D_S. The channel perceptron of the paper's block is the
+    backbone's. Starts as in the authors' code (google-research/vision_transformer, flax's defaults): variance 1 /
+    inputs, masked ones counted, no biases. Cost a token: 2 `expansion` T D multiply-adds (half of them with weights
+    that are always zero), 2 `expansion` T^2 parameters and biases.
 
     Args:
         dim: width D; the perceptron does not depend on it.
@@ -32,6 +33,10 @@ class MlpMixer(nn.Module):
         hidden = expansion * length
         self.inward = nn.Linear(length, hidden)
         self.outward = nn.Linear(hidden, length)
+        for layer in (self.inward, self.outward):
+            deviation = layer.in_features**-0.5 / 0.87962566  # what is left of a normal one cut off at two is smaller
+            nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+            nn.init.zeros_(layer.bias)
         block = torch.arange(hidden) // expansion
         token = torch.arange(length)
         self.register_buffer("inward_mask", token <= block[:, None], persistent=False)  # (hidden, T)

@@ -54,6 +54,8 @@ class MultiHeadAttention(nn.Module):
             self.register_buffer("distances", distances, persistent=False)  # (H, T, T)
         self.query_key_value = nn.Linear(dim, 3 * dim, bias=False)
         self.output = nn.Linear(dim, dim, bias=False)
+        for layer in (self.query_key_value, self.output):
+            nn.init.uniform_(layer.weight, -((3 / dim) ** 0.5), (3 / dim) ** 0.5)
         self.register_buffer("score_bias", torch.full((length, length), -torch.inf).triu(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ class Retention(nn.Module):
 
     Head h keeps 1 - 2^(-5 - h) of its state a token; queries and keys carry rotary positions. Computed in the paper's
     parallel form. Differs from the paper: heads are normalised by their root mean square without learned scale, as in
-    the authors' later code, which makes the paper's other normalisations superfluous; linear layers start as
-    nn.Linear does. Cost a token: (2 + 3 E) D^2 + (1 + E) T D multiply-adds with E = `value_expansion`,
-    (2 + 3 E) D^2 parameters; state E D^2 / H numbers.
+    the authors' later code, which makes the paper's other normalisations superfluous. Starts as in the authors' code
+    (microsoft/torchscale). Cost a token: (2 + 3 E) D^2 + (1 + E) T D multiply-adds with E = `value_expansion`, (2 + 3
+    E) D^2 parameters; state E D^2 / H numbers.
 
     Args:
         dim: width D.
@@ -44,6 +44,9 @@ class Retention(nn.Module):
         self.query_key = nn.Linear(dim, 2 * dim, bias=False)
         self.value_gate = nn.Linear(dim, 2 * value_expansion * dim, bias=False)
         self.output = nn.Linear(value_expansion * dim, dim, bias=False)
+        for part in (*self.query_key.weight.chunk(2), *self.value_gate.weight.chunk(2)):
+            nn.init.xavier_uniform_(part, gain=2**-2.5)
+        nn.init.xavier_uniform_(self.output.weight, gain=0.5)
         log_decay = torch.log1p(-(2.0 ** -(5.0 + torch.arange(heads))))
         self.register_buffer("angles", rotary_angles(length, head_width(dim, heads)), persistent=False)
         self.register_buffer("kept", decay_between(log_decay[:, None].expand(heads, length)), persistent=False)

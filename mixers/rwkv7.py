@@ -16,11 +16,11 @@ class Rwkv7(nn.Module):
     """Generalised delta rule: what is erased, how much, and what is forgotten are the token's (Peng et al., 2025).
 
     S_t = S_{t-1} (diag(w_t) - e_t (a_t e_t)^T) + v_t k_t^T with unit erase keys e, rates a in (0, 1), decays w
-    between e^(-e^-0.5) = 0.55 and 1, token shift before every projection, a bonus for the token itself, and an
-    output gate. Computed as one triangular system over the whole sequence. Differs from the paper: all four
-    bottlenecks have one rank; the first layer's values are not mixed into later layers', since a mixer knows no
-    other layer; linear layers start as nn.Linear does, and the shifts halfway. Cost a token: 4 D^2 + 6 R D + 4 T D
-    multiply-adds with R = `rank`, 4 D^2 + (6 R + 13) D parameters; state D^2 / H numbers.
+    between e^(-e^-0.5) = 0.55 and 1, token shift before every projection, a bonus for the token itself, and an output
+    gate. Computed as one triangular system over the whole sequence. Differs from the paper: all four bottlenecks have
+    one rank; the first layer's values are not mixed into later layers', since a mixer knows no other layer. Starts as
+    the first layer of the authors' code does (BlinkDL/RWKV-LM), with an output of zero. Cost a token: 4 D^2 + 6 R D +
+    4 T D multiply-adds with R = `rank`, 4 D^2 + (6 R + 13) D parameters; state D^2 / H numbers.
 
     Args:
         dim: width D.
@@ -40,18 +40,38 @@ class Rwkv7(nn.Module):
         super().__init__()
         width = head_width(dim, heads)
         self.heads = heads
-        self.shifts = nn.Parameter(torch.full((6, dim), 0.5))
+        channel = torch.arange(dim)
+        powers = torch.tensor([0.2, 0.9, 0.7, 0.7, 0.9, 0.2])[:, None]  # of r, w, k, v, a, g
+        self.shifts = nn.Parameter(1 - (channel / dim) ** powers)
         self.receptance = nn.Linear(dim, dim, bias=False)
         self.key = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(dim, dim, bias=False)
         self.decay = nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Tanh(), nn.Linear(rank, dim))
         self.rate = nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Linear(rank, dim))
         self.gate = nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Sigmoid(), nn.Linear(rank, dim, bias=False))
-        self.erase_scale = nn.Parameter(torch.full((dim,), 0.85))
-        self.key_scale = nn.Parameter(torch.ones(dim))
-        self.bonus = nn.Parameter(torch.zeros(heads, width))
+        across = channel / max(dim - 1, 1)
+        within = 2 * (channel % width) / max(width - 1, 1) - 1
+        zigzag, linear = within * within.abs(), across - 0.5
+        self.erase_scale = nn.Parameter(0.71 - 0.1 * linear)
+        self.key_scale = nn.Parameter(torch.full((dim,), 1.02))
+        self.bonus = nn.Parameter(torch.full((heads, width), -0.04))
         self.norm = nn.GroupNorm(heads, dim, eps=64e-5)
         self.output = nn.Linear(dim, dim, bias=False)
+        self._start(-5.5 + 6 * across + 2.5 * zigzag, -0.19 + 0.3 * zigzag + 0.4 * linear)
+
+    @torch.no_grad()
+    def _start(self, decay: Tensor, rate: Tensor) -> None:
+        """Put the published numbers into the layers; the biases of decay and rate are `(D,)`."""
+        dim = len(decay)
+        for layer, size in ((self.receptance, 0.5), (self.key, 0.05), (self.value, 0.5)):
+            nn.init.uniform_(layer.weight, -size * dim**-0.5, size * dim**-0.5)
+        nn.init.zeros_(self.output.weight)
+        for bottleneck, bias in ((self.decay, decay), (self.rate, rate), (self.gate, None)):
+            inward, outward = (layer for layer in bottleneck if isinstance(layer, nn.Linear))
+            nn.init.zeros_(inward.weight)
+            nn.init.orthogonal_(outward.weight, gain=0.1 * max(1, outward.in_features / dim) ** 0.5)
+            if bias is not None:
+                outward.bias.copy_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix `(B, T, D)`."""

@@ -17,7 +17,8 @@ class StaticMixer(nn.Module):
     """One learned causal matrix a head, with value and output projections (after Tay et al., 2020).
 
     Differs from the paper's random synthesizer: no softmax over the matrix, so that weights may be negative and
-    need not sum to one; causal. The matrix starts as nn.Linear would draw it.
+    need not sum to one; causal. The matrix starts as nn.Linear would draw it; nobody
+    has published a start of this form.
     Cost a token: 2 D^2 + T D multiply-adds, 2 D^2 + H T^2 parameters.
 
     Args:

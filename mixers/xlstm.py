@@ -16,10 +16,10 @@ class Xlstm(nn.Module):
 
     `mlstm` is the layer of xLSTM 7B in its parallel form: keys half as wide as the model, input and forget gates
     capped at 15, output gate. `slstm` is the sLSTM of the first paper, whose recurrent weights make it a loop over
-    tokens: correct everywhere, and slow on a GPU. Differs from the papers: no short convolution in `slstm`; linear
-    layers start as nn.Linear does, the forget gates' biases between 3 and 6 as the papers'. Cost a token: `mlstm`
-    4 D^2 + 1.5 T D multiply-adds, 4 D^2 parameters, state D^2 / (2 H) numbers; `slstm` 5 D^2 + 4 D^2 / H
-    multiply-adds and parameters, state 4 D.
+    tokens: correct everywhere, and slow on a GPU. Differs from the papers: no short convolution in `slstm`, which has
+    the output projection of `mlstm`. Starts as in the authors' code for a model of one block (NX-AI/xlstm). Cost a
+    token: `mlstm` 4 D^2 + 1.5 T D multiply-adds, 4 D^2 parameters, state D^2 / (2 H) numbers; `slstm` 5 D^2 + 4 D^2 /
+    H multiply-adds and parameters, state 4 D.
 
     Args:
         dim: width D.
@@ -40,6 +40,8 @@ class Xlstm(nn.Module):
         self.cell = _MatrixMemory(dim, heads) if cell == "mlstm" else _ScalarMemory(dim, heads)
         self.scale = nn.Parameter(torch.ones(dim))
         self.output = nn.Linear(dim, dim, bias=False)
+        nn.init.normal_(self.cell.projections.weight, std=(2 / (5 * dim)) ** 0.5)
+        nn.init.normal_(self.output.weight, std=2 * dim**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix `(B, T, D)`."""
@@ -58,8 +60,9 @@ class _MatrixMemory(nn.Module):
         self.widths = (dim // 2, dim // 2, dim, dim)
         self.projections = nn.Linear(dim, sum(self.widths), bias=False)
         self.gates = nn.Linear(dim, 2 * heads)
+        nn.init.zeros_(self.gates.weight)
         with torch.no_grad():
-            self.gates.bias.copy_(torch.cat((torch.zeros(heads), torch.linspace(3, 6, heads))))
+            self.gates.bias.copy_(torch.cat((0.1 * torch.randn(heads), torch.linspace(3, 6, heads))))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         query, key, value, out = self.projections(x).split(self.widths, dim=-1)
@@ -84,9 +87,9 @@ class _ScalarMemory(nn.Module):
         self.heads = heads
         self.projections = nn.Linear(dim, 4 * dim)
         with torch.no_grad():
-            biases = self.projections.bias.view(4, dim)
-            biases.zero_()[1] = torch.linspace(3, 6, dim)
-        self.recurrent = nn.Parameter(torch.empty(4, heads, width, width).uniform_(-1, 1) * width**-0.5)
+            biases = self.projections.bias.view(4, heads, width)
+            biases.zero_()[1] = 5 - 12 * torch.linspace(0, 1, width) ** 0.3
+        self.recurrent = nn.Parameter(torch.zeros(4, heads, width, width))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         driven = rearrange(self.projections(x), "b t (four h d) -> t four b h d", four=4, h=self.heads)

@@ -12,7 +12,9 @@ class TunedRate(TypedDict):
     solved: int
     seeds: int
     mean_steps: float | None
-    """Of min(steps, budget)."""
+    """Of min(steps, budget); one that was given up counts with the whole budget."""
+    given_up: int | None
+    """The step at which the rate could no longer win, and its seeds that still trained were stopped."""
 
 
 class Costs(TypedDict):

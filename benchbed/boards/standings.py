@@ -148,4 +148,5 @@ def _tuned(entry: Entry, rate: float) -> TunedRate:
         "solved": sum(row.status == "solved" for row in rows),
         "seeds": len(rows),
         "mean_steps": fmean(restricted(row.steps, budget) for row in rows) if rows else None,
+        "given_up": next((row.trained_steps for row in rows if row.status == "stopped"), None),
     }

@@ -1,5 +1,6 @@
 """Many runs at once: the cells of a track's boards that hold no entry yet."""
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ from benchbed.config.request import RunRequest
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Plugin, find, plugins
-from benchbed.reporting.live import COMPILING, run_live, say
-from benchbed.runs.execute import prepare
+from benchbed.reporting.live import COMPILING, Backend, run_live, say, train_ahead
+from benchbed.runs.execute import PlannedRun, prepare
 from benchbed.storage.names import file_name
 from benchbed.training.devices import find_device
 from benchbed.training.engine import EngineSettings
@@ -52,22 +53,42 @@ def find_vacancies(boards: Path, track: str, mixers: list[str] | None, levels: l
 
 
 def fill_vacancies(
-    vacancies: list[Vacancy], track: str, out: Path, device: str, console: Console, *, compiled: bool = False
+    vacancies: list[Vacancy],
+    track: str,
+    out: Path,
+    device: str,
+    console: Console,
+    *,
+    compiled: bool = False,
+    backend: Backend = "local",
 ) -> dict[Vacancy, str]:
-    """Run them one after another; finished runs in `out` are taken as they are.
+    """Run them one after another, or at once on Ray; finished runs in `out` are taken as they are.
 
     Returns:
         What went wrong, by vacancy.
     """
     failures: dict[Vacancy, str] = {}
     found = find_device(device)
+    engine = EngineSettings("auto", found, compiled)
     if compiled:
         say(console, COMPILING)
+
+    def plan(vacancy: Vacancy) -> PlannedRun:
+        return prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)
+
+    planned: dict[Vacancy, PlannedRun] = {}
+    if backend == "ray":
+        for vacancy in vacancies:
+            with contextlib.suppress(Exception):  # it fails again below, and is told there
+                planned[vacancy] = plan(vacancy)
+        problems = train_ahead(list(planned.values()), engine, console)
+        failures = {vacancy: problems[run] for vacancy, run in planned.items() if run in problems}
     for number, vacancy in enumerate(vacancies, start=1):
+        if vacancy in failures:
+            continue
         console.rule(f"{number} of {len(vacancies)}: {vacancy.mixer} on {vacancy.level}", align="left")
         try:
-            planned = prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)
-            run_live(planned, EngineSettings("auto", found, compiled), console)
+            run_live(planned.get(vacancy) or plan(vacancy), engine, console)
         except BenchbedError as error:
             failures[vacancy] = str(error)
             console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)

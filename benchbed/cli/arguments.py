@@ -1,5 +1,6 @@
 """Arguments that several commands share, each written once; text becomes values here and nowhere else."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,21 +11,36 @@ if TYPE_CHECKING:
     from benchbed.config.request import RunRequest
 
 __all__ = [
+    "Backend",
+    "BackendName",
     "Compiled",
     "Device",
     "Json",
     "MixerOptions",
     "TaskOptions",
+    "TimeLimit",
     "parse_assignments",
     "request_of",
     "split_names",
 ]
+
+
+class BackendName(StrEnum):
+    """Where runs are trained."""
+
+    local = "local"
+    ray = "ray"
+
 
 Text = list[str] | None
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Compiled = Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")]
+Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
+TimeLimit = Annotated[
+    str | None, typer.Option(metavar="TIME", help="End after 25m, 1h30m, ... with exit code 75; the same goes on.")
+]
 MixerOptions = Annotated[
     list[str] | None, typer.Option("--mixer-option", metavar="KEY=VALUE", help="Option of the mixer.")
 ]

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
-from benchbed.cli.arguments import Compiled, Json, split_names
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Json, TimeLimit, split_names
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 
 __all__ = ["compare", "leaderboard", "schema", "suite"]
@@ -197,6 +197,8 @@ def run_suite(
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     compile_: Compiled = False,
+    backend: Backend = BackendName.local,
+    time_limit: TimeLimit = None,
     boards: Boards = None,
 ) -> None:
     """Run every mixer and level that the boards lack; a cell that fails does not stop the others."""
@@ -206,8 +208,8 @@ def run_suite(
     if not vacancies:
         print("nothing to run: the boards hold every one of these mixers on every one of these levels")
         return
-    with going_on():
-        failures = fill_vacancies(vacancies, track, out, device, console(), compiled=compile_)
+    with going_on(time_limit):
+        failures = fill_vacancies(vacancies, track, out, device, console(), compiled=compile_, backend=backend.value)
     if failures:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.arguments import Device, Json, request_of
+from benchbed.cli.arguments import Backend, BackendName, Device, Json, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, print_json
 
 __all__ = ["patch", "reproduce", "sweep", "trace"]
@@ -20,13 +20,6 @@ TaskOptions = Annotated[list[str] | None, typer.Option("--task-option", metavar=
 Seeds = Annotated[int | None, typer.Option(help="Scoring seeds. [default: the track's]")]
 MaxSteps = Annotated[int | None, typer.Option(help="Budget in steps. [default: the track's]")]
 Rate = Annotated[float | None, typer.Option(help="Train at this rate. [default: tune, as `benchbed run` does]")]
-
-
-class BackendName(StrEnum):
-    """Where cells are trained."""
-
-    local = "local"
-    ray = "ray"
 
 
 class FigureName(StrEnum):
@@ -59,7 +52,8 @@ def sweep(
     seeds: Seeds = None,
     max_steps: MaxSteps = None,
     learning_rate: Rate = None,
-    backend: Annotated[BackendName, typer.Option(help="ray spreads cells over a cluster.")] = BackendName.local,
+    backend: Backend = BackendName.local,
+    time_limit: TimeLimit = None,
     device: Device = "auto",
     check: Annotated[bool, typer.Option("--check/--no-check", help="Look for leaks before training.")] = True,
 ) -> None:
@@ -70,7 +64,7 @@ def sweep(
     from benchbed.lab.sweep.job import run_sweep
 
     asked = Sweep(tuple(mixer), tuple(grid), request)
-    with going_on():
+    with going_on(time_limit):
         cells = run_sweep(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
     if any(cell.status == "failed" for cell in cells):
         raise typer.Exit(1)
@@ -89,6 +83,8 @@ def trace(
         float | None, typer.Option(help="Train also with this much added to the scores of the true parents.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for traces.")] = Path("traces"),
+    backend: Backend = BackendName.local,
+    time_limit: TimeLimit = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
 ) -> None:
@@ -100,8 +96,8 @@ def trace(
     from benchbed.training.devices import find_device
 
     found = find_device(device)
-    with going_on():
-        run_trace(requests, out, found, console(), fresh=fresh)
+    with going_on(time_limit):
+        run_trace(requests, out, found, console(), fresh=fresh, backend=backend.value)
 
 
 def patch(
@@ -124,10 +120,12 @@ def reproduce(
     figure: Annotated[FigureName, typer.Argument(help="Which experiment.")],
     quick: Annotated[bool, typer.Option("--quick", help="Small: about ten minutes on two CPU cores.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for reproductions.")] = Path("reproductions"),
+    backend: Backend = BackendName.local,
+    time_limit: TimeLimit = None,
     device: Device = "auto",
 ) -> None:
     """Run an experiment of arXiv 2606.25010: its figure, its numbers, and whether its claim holds."""
     from benchbed.lab.paper.reproduce import reproduce as run_it
 
-    with going_on():
-        run_it(figure.value, quick, out, device, console())
+    with going_on(time_limit):
+        run_it(figure.value, quick, out, device, console(), backend=backend.value)

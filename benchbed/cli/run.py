@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.arguments import Compiled, Device, request_of
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, only_json, print_json
-from benchbed.errors import OptionError
+from benchbed.errors import BenchbedError, OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +47,8 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
     device: Device = "auto",
+    backend: Backend = BackendName.local,
+    time_limit: TimeLimit = None,
     compile_: Compiled = False,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
@@ -61,18 +63,22 @@ def run(
     from benchbed.training.processes import start_server
 
     start_server()  # it imports torch while this process does
-    from benchbed.reporting.live import COMPILING, run_live, say
+    from benchbed.reporting.live import COMPILING, run_live, say, train_ahead
     from benchbed.training.devices import find_device
     from benchbed.training.engine import EngineSettings
 
     found, screen = find_device(device), console(stderr=as_json)
-    with going_on(), only_json(as_json):
+    with going_on(time_limit), only_json(as_json):
         if track is None:
             _say_track(found.type, screen)
         planned = [_prepare(request, found.type, out, match_parameters, match_by) for request in requests]
         if compile_:
             say(screen, COMPILING)
         how = EngineSettings(engine.value, found, compile_)
+        if backend == BackendName.ray:
+            for problem in train_ahead(planned, how, screen, fresh=fresh).values():
+                raise BenchbedError(problem)
+            fresh = False
         results = [run_live(each, how, screen, fresh=fresh) for each in planned]
     if as_json:
         print_json([result.model_dump(mode="json") for result in results])

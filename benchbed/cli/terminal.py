@@ -2,12 +2,17 @@
 
 import json
 import os
+import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 import typer
+
+from benchbed.errors import OptionError
 
 __all__ = ["console", "going_on", "only_json", "print_json", "working"]
 
@@ -42,11 +47,78 @@ def working(screen: Any, what: str) -> Iterator[None]:
         yield
 
 
+class _Ended(KeyboardInterrupt):
+    """Ctrl-C by another name: a batch system's signal, or the time limit."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
 @contextmanager
-def going_on() -> Iterator[None]:
-    """Ctrl-C inside is no error: what was trained lies in a checkpoint."""
+def going_on(time_limit: str | None = None) -> Iterator[None]:
+    """Ctrl-C inside, SIGTERM and a time limit are no errors: what was trained lies in a checkpoint.
+
+    Exit codes are 130 for Ctrl-C, 143 for SIGTERM and 75, which means "try again", for the time limit.
+
+    Args:
+        time_limit: such as `25m`; None for none.
+
+    Raises:
+        OptionError: the time limit is no time.
+    """
+    seconds = None if time_limit is None else _seconds(time_limit)
+    main = threading.current_thread() is threading.main_thread()  # elsewhere signals have no handlers
+
+    def terminated(*_: object) -> None:
+        raise _Ended("terminated", 143)
+
+    before = signal.signal(signal.SIGTERM, terminated) if main else None
+    watch = nullcontext() if seconds is None else _time_up(seconds, time_limit)
+    try:
+        with watch:
+            yield
+    except KeyboardInterrupt as end:
+        reason, code = (str(end), end.code) if isinstance(end, _Ended) else ("interrupted", 130)
+        print(f"\nbenchbed: {reason}; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(code) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _time_up(seconds: float, shown: str | None) -> Iterator[None]:
+    """Raise `_Ended` in this thread after so many seconds."""
+    number = getattr(signal, "SIGALRM", signal.SIGINT)
+
+    def up(*_: object) -> None:
+        raise _Ended(f"the time limit of {shown} is up", 75)
+
+    before = signal.signal(number, up)
+    watch = threading.Timer(seconds, signal.raise_signal if number == signal.SIGINT else _alarm, (number,))
+    watch.daemon = True
+    watch.start()
     try:
         yield
-    except KeyboardInterrupt:
-        print("\nbenchbed: interrupted; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    finally:
+        watch.cancel()
+        signal.signal(number, before)
+
+
+def _alarm(number: int) -> None:
+    """To the process and not to this thread, so that a call that waits in the main one ends."""
+    os.kill(os.getpid(), number)
+
+
+def _seconds(text: str) -> float:
+    """Read `90s`, `25m`, `1h30m`.
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    total = sum(int(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+    if not total:
+        raise OptionError(f"--time-limit: expected a time such as 90s, 25m or 1h30m, found '{text}'")
+    return total

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["import_class"]
+__all__ = ["import_class", "undisturbed"]
 
 
 def import_class(target: str) -> Any:
     """Import `"package.module:Class"`; raises whatever the import raises."""
     module, _, attribute = target.partition(":")
-    with _undisturbed():
+    with undisturbed():
         found: Any = importlib.import_module(module)
     for part in attribute.split("."):
         found = getattr(found, part)
@@ -20,8 +20,11 @@ def import_class(target: str) -> Any:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Default type and device, and whether gradients are kept, are afterwards what they were before."""
+def undisturbed() -> Iterator[None]:
+    """Default type and device, and whether gradients are kept, are afterwards what they were before.
+
+    For imports, and for unpickling, which imports.
+    """
     torch: Any = sys.modules.get("torch")
     loaded = hasattr(torch, "get_default_device")
     before = (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()) if loaded else None

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,9 +19,14 @@ from benchbed.runs.execute import PlannedRun, execute
 from benchbed.runs.progress import Progress
 from benchbed.training.engine import EngineSettings
 
-__all__ = ["COMPILING", "Reporter", "run_live", "say"]
+if TYPE_CHECKING:
+    from benchbed.runs.ray import Work
+
+__all__ = ["COMPILING", "Backend", "Reporter", "run_live", "say", "train_ahead"]
 
 COMPILING = "--compile: the first evaluation waits for torch.compile, which can take minutes"
+Backend = Literal["local", "ray"]
+"""Where runs are trained: in this process, or by the workers of a Ray cluster."""
 _LOG_SECONDS = 5.0
 _MARKS = {
     "solved": ("✓", "green"),
@@ -65,6 +71,42 @@ class Reporter:
 def say(console: Console, line: str) -> None:
     """One line as it is: not wrapped, not coloured, brackets and all."""
     console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def train_ahead(
+    planned: Sequence[PlannedRun],
+    engine: EngineSettings,
+    console: Console,
+    *,
+    fresh: bool = False,
+    work: "Work | None" = None,
+) -> dict[PlannedRun, str]:
+    """Have runs trained on Ray, so that what comes next finds them finished.
+
+    Args:
+        planned: the runs.
+        engine: how to compute.
+        console: where progress goes.
+        fresh: begin from nothing, whatever lies in the folders.
+        work: what a worker does with a run; see `benchbed.runs.ray`.
+
+    Returns:
+        What went wrong, by run.
+
+    Raises:
+        OptionError: Ray is not installed.
+    """
+    from benchbed.runs.ray import carry_out, train_on_ray
+
+    problems: dict[PlannedRun, str] = {}
+    say(console, f"{len(planned)} runs on Ray")
+    trained = train_on_ray(planned, engine, fresh=fresh, work=work or carry_out)
+    for done, (run, problem) in enumerate(trained, start=1):
+        name = f"{run.config.mixer.name} on {run.config.level}"
+        say(console, f"{done} of {len(planned)}: {name} {f'failed: {problem}' if problem else 'is trained'}")
+        if problem:
+            problems[run] = problem
+    return problems
 
 
 def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, fresh: bool = False) -> Result:

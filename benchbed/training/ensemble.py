@@ -10,6 +10,7 @@ Engines:
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from types import MappingProxyType
@@ -53,13 +54,15 @@ class Ensemble:
         self._recipe = recipe
         self._settings = settings
         self._crew = crew
-        self._snapshots: dict[Member, dict[str, Tensor]] = {}
+        self._kept: dict[Member, tuple[int, dict[str, Tensor] | None]] = {}
+        """How many evaluations of a member are certain, and its weights as of the last, if it still trains: one
+        assignment for both, because Ctrl-C may come between any two lines.
+        """
         for run, state in saved.items():
             for plain, tensors in zip(state["trajectories"], state["weights"], strict=True):
                 trajectory = Trajectory.from_plain(plain, run)
                 self.trajectories[trajectory.member] = trajectory
-                if tensors is not None:
-                    self._snapshots[trajectory.member] = tensors
+                self._kept[trajectory.member] = len(trajectory.evaluations), tensors
         self._trained = Counter[int]()
         self._decided = Counter[int]()
 
@@ -104,16 +107,15 @@ class Ensemble:
 
     def state(self, run: int = 0) -> dict[str, Any]:
         """Everything that is needed to go on with a run, as of the last evaluation of each of its members."""
-        trajectories = [t for member, t in self.trajectories.items() if member.run == run]
-        return {
-            "trajectories": [t.to_plain() for t in trajectories],
-            "weights": [
-                {name: tensor.cpu() for name, tensor in self._snapshots[t.member].items()}
-                if t.member in self._snapshots
-                else None
-                for t in trajectories
-            ],
-        }
+        plain, weights = [], []
+        for member, trajectory in self.trajectories.items():
+            if member.run == run:
+                certain, snapshot = self._kept.get(member, (0, None))
+                evaluations = trajectory.evaluations[:certain]
+                stopped = trajectory.stopped and len(trajectory.evaluations) <= certain  # or it is decided again
+                plain.append(replace(trajectory, evaluations=evaluations, stopped=stopped).to_plain())
+                weights.append(snapshot and {name: tensor.cpu() for name, tensor in snapshot.items()})
+        return {"trajectories": plain, "weights": weights}
 
     def _together(self) -> Iterator[list[Member]]:
         """Members that train as one: with `vmap` those that have come equally far."""
@@ -127,7 +129,8 @@ class Ensemble:
 
     def _unit(self, members: list[Member]) -> Unit:
         step = self.trajectories[members[0]].step
-        return Unit(members, step, [self._snapshots[m] for m in members] if step else [])
+        snapshots = [snapshot for m in members if (snapshot := self._kept.get(m, (0, None))[1]) is not None]
+        return Unit(members, step, snapshots if step else [])
 
     def _record(self, report: Report, record: Record | None) -> None:
         members, evaluations = report.unit.members, report.evaluations
@@ -149,8 +152,10 @@ class Ensemble:
 
     def _retire(self, report: Report) -> list[Member]:
         """Keep what those that still train have come to, and say who they are."""
+        staying = []
         for member, snapshot in zip(report.unit.members, report.snapshots, strict=True):
-            self._snapshots.pop(member, None)
-            if self.trajectories[member].status == "training":
-                self._snapshots[member] = snapshot
-        return [member for member in report.unit.members if member in self._snapshots]
+            trajectory = self.trajectories[member]
+            trains = trajectory.status == "training"
+            self._kept[member] = len(trajectory.evaluations), snapshot if trains else None
+            staying += [member] if trains else []
+        return staying

@@ -9,6 +9,7 @@ No torch is imported on the asking side. A process dies when the one that asked 
 
 import atexit
 import contextlib
+import importlib
 import os
 import pickle
 import signal
@@ -28,6 +29,10 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
+_NEEDED = ("benchbed.training.workers", "benchbed.training.confirmation.hidden")
+"""What forks need is imported once, before them, so that an edit of benchbed meanwhile does not mix two of its
+states. By name, because they import this.
+"""
 _SECONDS = 600.0
 """After which a process that has not begun is given up."""
 
@@ -149,8 +154,8 @@ def serve(requests: int, asking: int) -> None:
 
     import torch
 
-    from benchbed.training import recipe  # noqa: F401  what every fork needs
-
+    for name in _NEEDED:
+        importlib.import_module(name)
     torch.set_num_threads(1)
     channel, others = socket.socket(fileno=requests), socket.socket(fileno=asking)
     while True:

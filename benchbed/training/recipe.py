@@ -1,7 +1,9 @@
 """What all members of an ensemble have in common, and how one member's task and model are made from it."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from benchbed.training.backbone import Backbone
 from benchbed.training.seeding import generator, seeded_globally
 from benchbed.training.validation import check_mixer, check_task
 
-__all__ = ["Recipe", "join_recipes", "make_recipe"]
+__all__ = ["Recipe", "join_recipes", "make_recipe", "refuse_edited"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Recipe:
     optimiser: OptimiserSettings
     budget: Budget
     score_bias: float = 0.0
+    sources: tuple[tuple[str, str], ...] = ()
+    """The files of mixer and task, and the SHA-256 of each when they were imported."""
 
     def make_task(self, seed: int, run: int = 0) -> Task:
         """The instance of the task that belongs to a seed."""
@@ -94,6 +98,27 @@ def _push(mixer: nn.Module, task: Task, strength: float) -> None:
     mixer.score_bias[:-1] += strength * task.parents[1:]
 
 
+def refuse_edited(sources: Iterable[tuple[str, str]]) -> None:
+    """Refuse to go on, in another process, with code that is not what this run began with.
+
+    Raises:
+        PluginError: a file was edited since.
+    """
+    for path, digest in sources:
+        if _digest(path) != digest:
+            raise PluginError(
+                f"{path} was edited while it was running: expected it as it was imported; put it back and the same "
+                "command goes on, or run it anew"
+            )
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return "gone"
+
+
 def join_recipes(recipes: Sequence[Recipe]) -> Recipe:
     """One recipe with a run for each of those given, which differ in their task's options alone."""
     return replace(recipes[0], task_options=tuple(options for recipe in recipes for options in recipe.task_options))
@@ -105,15 +130,17 @@ def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
     Raises:
         BenchbedError: they do not, or the classes break their contract.
     """
+    mixer, task_ = find("mixer", config.mixer.name), find("task", config.task.name)
     recipe = Recipe(
-        mixer=find("mixer", config.mixer.name).load(),
+        mixer=mixer.load(),
         mixer_options=config.mixer.options,
-        task=find("task", config.task.name).load(),
+        task=task_.load(),
         task_options=(config.task.options,),
         backbone=config.backbone,
         optimiser=config.optimiser,
         budget=config.budget,
         score_bias=config.score_bias,
+        sources=tuple((path, _digest(path)) for path in sorted(mixer.files | task_.files)),
     )
     with blame(f"task '{config.task.name}'"):
         task = recipe.make_task(config.scoring_seeds[0])

@@ -82,8 +82,8 @@ class Trajectory:
 
     def stop(self, step: int) -> None:
         """Let it end at a step, whatever came of it later."""
+        self.stopped = True  # first: where Ctrl-C comes between the two, it is cut when the run goes on
         self.evaluations = [evaluation for evaluation in self.evaluations if evaluation.step <= step]
-        self.stopped = True
 
     def plateau_end(self, chance_loss: float) -> int | None:
         """First evaluation whose loss is at most `PLATEAU_END` of chance; None if there was none."""

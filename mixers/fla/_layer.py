@@ -35,4 +35,4 @@ class Layer(nn.Module):
 
 
 _DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-"""A CPU only in Triton's interpreter, where `tests/test_fla.py` runs these layers."""
+"""A CPU only in Triton's interpreter, where `tests/mixers/test_fla.py` runs these layers."""

@@ -11,8 +11,8 @@ from ._layer import Layer
 class Rwkv7(Layer):
     """RWKV-7's time mixing by flash-linear-attention's kernels, the twin of `rwkv7` (Peng et al., 2025).
 
-    It starts as the first of two layers of the authors' model, with an output of zero, where the twin starts as
-    nn.Linear does. The library warns that RWKV's author may disagree with results of this layer.
+    It starts as the first of two layers of the library's model, as the twin does but for orthogonal matrices of
+    larger numbers. The library warns that RWKV's author may disagree with results of this layer.
 
     Args:
         dim: width D.

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from clock import run_script
@@ -242,6 +245,45 @@ def test_ctrl_c_says_how_to_go_on(cli, small, monkeypatch):
     code, _, err = cli(*small, "-m", "mlp_mixer")
     assert code == 130
     assert "the same command goes on from here" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "signals", "code", "said"),
+    [
+        (["--time-limit", "1s"], [], 75, "the time limit of 1s is up"),
+        ([], [signal.SIGTERM], 143, "terminated"),
+        ([], [signal.SIGINT], 130, "interrupted"),
+    ],
+)
+def test_a_time_limit_and_signals_lose_nothing(cli, small, monkeypatch, options, signals, code, said):
+    """The run stands still after its first evaluation, until it is ended; then the same command finishes it."""
+    from benchbed.training.ensemble import Ensemble
+
+    give, trained = Ensemble._give_up, []
+
+    def stand_still(self, rule):
+        give(self, rule)
+        if any(t.step for t in self.trajectories.values()):
+            trained.append(self)
+            for number in signals:
+                threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+            time.sleep(60)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ensemble, "_give_up", stand_still)
+        found, _, err = cli(*small, "-m", "mlp_mixer", *options)
+    assert trained
+    assert found == code
+    assert f"benchbed: {said}; the same command goes on from here" in err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert cli(*small, "-m", "mlp_mixer")[0] == 0
+
+
+@pytest.mark.parametrize("text", ["25", "m", "1h 30m", "-5m", "0s", "", "1.5h"])
+def test_a_time_limit_that_is_none_is_refused(cli, small, text):
+    code, _, err = cli(*small, "-m", "mlp_mixer", "--time-limit", text)
+    assert code == 2
+    assert f"--time-limit: expected a time such as 90s, 25m or 1h30m, found '{text}'" in err
 
 
 def test_a_folder_that_cannot_be_written(cli, small, tmp_path):

@@ -176,7 +176,7 @@ def traced(tmp_path_factory):
     """Two seeds of attention on the smallest map that shows a plateau, traced; and the run's folder."""
     folder = tmp_path_factory.mktemp("traced")
     request = RunRequest(
-        "multi_head_attention", "linear_map", "lite", seeds=2, learning_rate=1e-3, max_steps=400, checked=False
+        "multi_head_attention", "linear_map", "lite", seeds=2, learning_rate=1e-3, max_steps=1000, checked=False
     )
     config = request.resolve("cpu")
     result, members = trace(planned(config, folder), REQUEST, lambda _: None)

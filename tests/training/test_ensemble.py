@@ -77,7 +77,8 @@ def test_batched_equals_looped(configure, name):
         warnings.simplefilter("error")  # vmap warns where it has to loop over members inside.
         batched = train(recipe, who, "vmap")
     looped = train(recipe, who, "loop")
-    assert_close(batched, looped, evaluations=1)
+    # Sines of frequency 10, one in another, make a rounding error of hyena's filters ten times as large each time.
+    assert_close(batched, looped, tolerance=1e-3 if name == "hyena" else 1e-4, evaluations=1)
 
 
 def test_batched_retires_solved_members_and_the_others_go_on(configure):

@@ -1,6 +1,7 @@
 """Whoever trains a member, and whatever becomes of them, its numbers are the same to the last bit."""
 
 import os
+import random
 import signal
 import sys
 import time
@@ -13,9 +14,11 @@ from strangers import TINY_TRACK, install
 from benchbed.config.request import RunRequest
 from benchbed.errors import DeviceError, PluginError, blame
 from benchbed.plugins.registry import find
-from benchbed.training import workers
+from benchbed.training import ensemble, trajectory, workers
+from benchbed.training.confirmation.hidden import confirm
 from benchbed.training.engine import EngineSettings
 from benchbed.training.ensemble import Ensemble
+from benchbed.training.forward import flatten
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member
 from benchbed.training.workers import processes, threads
@@ -66,7 +69,7 @@ def curves(trajectories):
 
 @pytest.fixture
 def odd(tmp_path, monkeypatch):
-    lines = "\n".join(f"{name.lower()} = odd_mixers:{name}" for name in ("Deadly", "Wrong", "Huge"))
+    lines = "\n".join(f"{name.lower()} = odd_mixers:{name}" for name in ("Plain", "Deadly", "Wrong", "Huge"))
     install(tmp_path, "odd", f"[benchbed.mixers]\n{lines}\n", odd_mixers=ODD)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -129,6 +132,58 @@ def test_processes_that_are_killed_at_any_moment_cost_nothing_but_time(recipe, e
         assert killed
 
 
+class Interrupted(BaseException):
+    """Stands for Ctrl-C."""
+
+
+def test_ctrl_c_between_any_two_lines_of_the_bookkeeping_loses_nothing(recipe, expected):
+    """A step that is counted and whose weights are not kept would go on from the wrong ones, and say nothing."""
+    settings = EngineSettings("loop", CPU, cores=1)
+    books = {ensemble.__file__, trajectory.__file__}
+
+    def rule(run, mine, step):
+        return {0.003} if step == 8 else ()
+
+    def begin(saved, crew):
+        return Ensemble(recipe, WHO, settings, saved=saved, crew=crew)
+
+    def train_until(line):
+        """What is saved if the run is interrupted at so many lines, and whether it was."""
+        lines = 0
+
+        def watch(frame, event, _):
+            nonlocal lines
+            if frame.f_code.co_filename not in books or frame.f_code.co_name in ("state", "to_plain"):
+                return None
+            lines += event == "line"
+            if lines == line:
+                raise Interrupted
+            return watch
+
+        with ThreadCrew(recipe, settings) as crew:
+            found = begin({}, crew)
+            before = sys.gettrace()
+            sys.settrace(watch)
+            try:
+                found.train(lambda _: None, give_up=rule)
+            except Interrupted:
+                return {0: found.state()}, lines
+            finally:
+                sys.settrace(before)
+        return None, lines
+
+    with ThreadCrew(recipe, settings) as crew:
+        whole = [t.to_plain() | {"seconds": 0} for t in begin({}, crew).train(lambda _: None, give_up=rule)]
+    _, lines = train_until(-1)
+    chance = random.Random(0)
+    for line in chance.sample(range(1, lines), 12):
+        saved, _ = train_until(line)
+        assert saved is not None
+        with ThreadCrew(recipe, settings) as crew:
+            found = begin(saved, crew).train(lambda _: None, give_up=rule)
+        assert [t.to_plain() | {"seconds": 0} for t in found] == whole, line
+
+
 def test_a_member_moves_to_a_process_that_has_nothing_to_do(recipe, expected, monkeypatch):
     given = []
     give = processes._Worker.give
@@ -168,6 +223,27 @@ def test_an_error_of_a_mixer_is_the_mixers_and_says_where(configure, odd, name, 
     assert "odd_mixers.py" in "".join(getattr(caught.value.__cause__, "__notes__", []))
     with pytest.raises((ValueError, RuntimeError)), blame("somebody else", {"/elsewhere.py"}):
         train(recipe, members([0]), 2)
+
+
+def test_a_mixer_that_is_edited_while_it_runs_is_not_mixed_with_what_it_was(configure, odd, tmp_path):
+    """Each question and each process imports it anew: a run half of one code and half of another would be neither's."""
+    recipe, task = make_recipe(configure("plain"))
+    settings = EngineSettings("loop", CPU, cores=2)
+    file = tmp_path / "odd_mixers.py"
+    before = file.read_text()
+    held_out = recipe.held_out_data(0, task)
+    seen = torch.zeros(len(held_out), int(task.scored.sum()), dtype=torch.bool)
+    asked = (recipe, 0, task, held_out, seen, flatten(recipe.make_model(0, task)), {})
+    confirm(*asked)
+    file.write_text(before.replace("return self.project(x)", "return 2 * self.project(x)"))
+    with pytest.raises(PluginError, match=r"odd_mixers\.py was edited while it was running: expected it as it was"):
+        confirm(*asked)
+    with pytest.raises(ChildProcessError, match="was edited"):
+        ProcessCrew(recipe, settings)
+    with workers.hire(recipe, settings) as crew:
+        assert isinstance(crew, ThreadCrew), "which has what was imported"
+    file.write_text(before)
+    confirm(*asked)
 
 
 def test_what_no_other_process_can_import_is_trained_in_threads(configure):

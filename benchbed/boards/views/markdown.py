@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
-from benchbed.boards.board import BoardRow, Standings
+from benchbed.boards.board import BoardRow, Standings, TunedRate
 from benchbed.boards.comparison import Comparison, compare
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import separation
@@ -54,12 +54,16 @@ def rates_markdown(board: Standings) -> str:
     rates = sorted({tuned["rate"] for row in board["rows"] for tuned in row["tuning"]})
     rows, ends = [], 0
     for row in board["rows"]:
-        cells = {t["rate"]: f"{t['solved']}/{t['seeds']} ({number(t['mean_steps'])})" for t in row["tuning"]}
+        cells = {t["rate"]: _tuned(t) for t in row["tuning"]}
         ends += row["learning_rate"] in (min(cells), max(cells))
         cells[row["learning_rate"]] = f"**{cells[row['learning_rate']]}**"
         rows.append([f"`{row['name']}`", *(cells.get(rate, "") for rate in rates), _range(row)])
     head = ["mixer", *(f"{rate:g}" for rate in rates), "scored seeds, steps"]
-    said = f"{ends} of {len(rows)} chose an end of the grid; past it they may do better."
+    said = f"{ends} of {len(rows)} chose an end of the rates tried; past it they may do better."
+    if any(tuned["given_up"] for row in board["rows"] for tuned in row["tuning"]):
+        said += (
+            " A rate was given up where it could no longer win; what its other seeds would have done is not known."
+        )
     agreement = seed_agreement([row["steps"] for row in board["rows"] if row["rank"]])
     if agreement:
         said += f" Between mixers the steps of a seed have a mean rank correlation of {agreement[0]:+.2f}"
@@ -151,6 +155,13 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     if filled != text and write:
         write_text(path, filled)
     return filled != text
+
+
+def _tuned(tuned: TunedRate) -> str:
+    solved = f"{tuned['solved']}/{tuned['seeds']}"
+    if tuned["given_up"]:
+        return f"{solved}, given up at {tuned['given_up']:,}"
+    return f"{solved} ({number(tuned['mean_steps'])})"
 
 
 def _range(row: BoardRow) -> str:

@@ -14,8 +14,8 @@ from benchbed.lab.paper.claims import Verdict, abruptness, fall_shares, judge_ab
 from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, numbers_of
 from benchbed.lab.paper.figures import draw_experiment, draw_losses
 from benchbed.lab.sweep.job import run_sweep
-from benchbed.lab.trace.members import MemberTrace, trace
-from benchbed.reporting.live import Reporter, say
+from benchbed.lab.trace.members import MemberTrace, trace, train_recorded
+from benchbed.reporting.live import Backend, Reporter, say, train_ahead
 from benchbed.runs.execute import prepare
 from benchbed.storage.files import write_yaml
 from benchbed.training.devices import device_name, find_device
@@ -27,7 +27,9 @@ _LEVEL = "linear_map@s3"
 """Where the losses of single outputs are looked at."""
 
 
-def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) -> Verdict:
+def reproduce(
+    name: str, quick: bool, out: Path, device: str, console: Console, *, backend: Backend = "local"
+) -> Verdict:
     """Run an experiment of the paper; write `figure.png`, `numbers.yaml` and `verdict.yaml`.
 
     Args:
@@ -36,6 +38,7 @@ def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) 
         out: where the experiment's folder goes.
         device: as the user names it.
         console: where progress goes.
+        backend: where runs are trained.
 
     Raises:
         BenchbedError: a run does not work.
@@ -43,9 +46,9 @@ def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) 
     folder = out / (f"{name}-quick" if quick else name)
     experiment = FIGURES[name]
     if experiment is None:
-        verdict, about = _losses(quick, folder, device, console)
+        verdict, about = _losses(quick, folder, device, console, backend)
     else:
-        verdict, about = _sweeps(experiment, quick, folder, device, console)
+        verdict, about = _sweeps(experiment, quick, folder, device, console, backend)
     data = {
         "figure": name,
         "paper": "arXiv 2606.25010",
@@ -69,17 +72,18 @@ def reproduce(name: str, quick: bool, out: Path, device: str, console: Console) 
 
 
 def _sweeps(
-    experiment: Experiment, quick: bool, folder: Path, device: str, console: Console
+    experiment: Experiment, quick: bool, folder: Path, device: str, console: Console, backend: Backend
 ) -> tuple[Verdict, dict[str, Any]]:
     parts = experiment.quick if quick else experiment.full
-    numbers, commits = list[dict[str, Any]](), set[str | None]()
+    numbers, commits, budgets = list[dict[str, Any]](), set[str | None](), set[int]()
     for number, part in enumerate(parts, start=1):
-        cells = run_sweep(part.sweep, folder / f"sweep-{number}", device, "local", console)
+        cells = run_sweep(part.sweep, folder / f"sweep-{number}", device, backend, console)
         for cell in cells:
             if cell.result is None:
                 raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
             numbers.append(numbers_of(part, cell))
             commits.add(cell.result.environment.git_commit)
+            budgets.add(cell.result.config.budget.steps)
     lines = lines_of(experiment, numbers)
     write_yaml(folder / "numbers.yaml", {"cells": numbers})
     request = parts[0].sweep.request
@@ -88,7 +92,7 @@ def _sweeps(
         "note": experiment.note or None,
         "track": request.track,
         "seeds": len(numbers[0]["steps"]),
-        "max_steps": request.max_steps or request.load_track("cpu").budget.steps,
+        "max_steps": max(budgets),
         "learning_rate": request.learning_rate or "tuned for each cell",
         "trained_by_commit": sorted(filter(None, commits)),
     }
@@ -96,7 +100,9 @@ def _sweeps(
     return judge_trend(lines, rises=experiment.rises), about
 
 
-def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[Verdict, dict[str, Any]]:
+def _losses(
+    quick: bool, folder: Path, device: str, console: Console, backend: Backend
+) -> tuple[Verdict, dict[str, Any]]:
     """Figure 3: the loss of every output against step, in every seed."""
     found = find_device(device)
     track: str | Track = "standard"
@@ -104,9 +110,16 @@ def _losses(quick: bool, folder: Path, device: str, console: Console) -> tuple[V
         lite = load_track("lite")
         track = lite.model_copy(update={"budget": lite.budget.model_copy(update={"evaluate_every": 5})})
     request = RunRequest("multi_head_attention", _LEVEL, track, learning_rate=1e-3, checked=False)
-    run, reporter = prepare(request.resolve(found.type), folder), Reporter(console)
+    run, reporter, engine = (
+        prepare(request.resolve(found.type), folder),
+        Reporter(console),
+        EngineSettings("auto", found),
+    )
+    if backend == "ray":
+        for problem in train_ahead([run], engine, console, work=train_recorded).values():
+            raise ResultError(problem)
     with reporter.watching():
-        result, traced = trace(run, EngineSettings("auto", found), reporter.observe)
+        result, traced = trace(run, engine, reporter.observe)
     config = run.config
     chance = result.chance_loss
     shares = [abruptness(member.steps, member.losses, chance) for member in traced]

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 
 from benchbed.lab.sweep.cells import Batch, Cell, Sweep, batches, plan_cells, train
 from benchbed.lab.sweep.grid import parse_axes
 from benchbed.lab.sweep.table import write_tables
-from benchbed.reporting.live import Reporter, say
+from benchbed.reporting.live import Backend, Reporter, say
+from benchbed.results.result import load_result
 from benchbed.training.devices import find_device
 from benchbed.training.engine import EngineSettings
 
 __all__ = ["run_sweep"]
 
 
-def run_sweep(sweep: Sweep, out: Path, device: str, backend: Literal["local", "ray"], console: Console) -> list[Cell]:
+def run_sweep(sweep: Sweep, out: Path, device: str, backend: Backend, console: Console) -> list[Cell]:
     """Plan, train, write and draw.
 
     Args:
@@ -60,9 +60,13 @@ def run_sweep(sweep: Sweep, out: Path, device: str, backend: Literal["local", "r
 def _train(waiting: list[Batch], engine: EngineSettings, backend: str, reporter: Reporter) -> Iterator[Batch]:
     """Give batches as they are done with."""
     if backend == "ray":
-        from benchbed.lab.sweep.ray import on_ray
+        from benchbed.runs.ray import train_on_ray
 
-        yield from on_ray(waiting, engine)
+        cells = {cell.run: cell for batch in waiting for cell in batch}
+        for run, problem in train_on_ray(list(cells), engine):
+            cells[run].problem = problem
+            cells[run].result = None if problem else load_result(run.folder)
+            yield [cells[run]]
         return
     for batch in waiting:
         train(batch, engine, reporter.observe)

@@ -7,11 +7,12 @@ import torch
 from rich.console import Console
 
 from benchbed.config.request import RunRequest
+from benchbed.errors import BenchbedError
 from benchbed.lab.trace.figures import draw_bias, draw_trace
-from benchbed.lab.trace.members import MemberTrace, trace, write_trace
+from benchbed.lab.trace.members import MemberTrace, trace, train_recorded, write_trace
 from benchbed.lab.trace.snapshots import snapshot_file
 from benchbed.lab.trace.tables import plateau_ends, trace_row
-from benchbed.reporting.live import Reporter, say
+from benchbed.reporting.live import Backend, Reporter, say, train_ahead
 from benchbed.reporting.tables import listing_table
 from benchbed.results.result import Result
 from benchbed.results.scoring import restricted
@@ -24,7 +25,13 @@ __all__ = ["run_trace"]
 
 
 def run_trace(
-    requests: Sequence[RunRequest], out: Path, device: torch.device, console: Console, *, fresh: bool = False
+    requests: Sequence[RunRequest],
+    out: Path,
+    device: torch.device,
+    console: Console,
+    *,
+    fresh: bool = False,
+    backend: Backend = "local",
 ) -> list[tuple[Result, list[MemberTrace]]]:
     """Trace a run, and the same with biased scores if there is a second request; write and draw what was seen.
 
@@ -34,6 +41,7 @@ def run_trace(
         device: where to train.
         console: where progress goes.
         fresh: train again what is finished.
+        backend: where to train.
 
     Raises:
         BenchbedError: the runs do not work, or a file cannot be written.
@@ -41,11 +49,15 @@ def run_trace(
     runs = [prepare(request.resolve(device.type), out) for request in requests]
     for run in runs:
         run.recipe.make_model(0, run.task)  # a bias that cannot be given is found before anything trains
-    outcomes = []
+    engine, outcomes = EngineSettings("auto", device), []
+    if backend == "ray":
+        for problem in train_ahead(runs, engine, console, fresh=fresh, work=train_recorded).values():
+            raise BenchbedError(problem)
+        fresh = False
     for run in runs:
         folder, reporter = run.folder, Reporter(console)
         with reporter.watching():
-            result, traced = trace(run, EngineSettings("auto", device), reporter.observe, fresh=fresh)
+            result, traced = trace(run, engine, reporter.observe, fresh=fresh)
         write_trace(result, traced, folder)
         console.print(listing_table([trace_row(member) for member in traced]))
         for member in traced:

@@ -21,7 +21,7 @@ from benchbed.storage.files import write_atomically, write_yaml
 from benchbed.training.engine import EngineSettings
 from benchbed.training.recipe import Recipe
 
-__all__ = ["Maps", "MemberTrace", "trace", "write_trace"]
+__all__ = ["Maps", "MemberTrace", "trace", "train_recorded", "write_trace"]
 
 _TOKENS = 2048
 """Tokens of the held-out sequences that maps are measured on; 8 to 64 sequences."""
@@ -81,6 +81,11 @@ def trace(
         steps = [int(step) for step in history.steps if step <= row.trained_steps]
         traced.append(_look_into(run.recipe, row, steps, losses[: len(steps)], folder, result.chance_loss))
     return result, traced
+
+
+def train_recorded(run: PlannedRun, engine: EngineSettings, fresh: bool) -> None:
+    """The part of `trace` that trains, for a worker elsewhere."""
+    execute(run, engine, lambda _: None, fresh=fresh, record=recorder(run.folder))
 
 
 def _look_into(

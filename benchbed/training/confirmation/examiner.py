@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from benchbed.plugins.imports import undisturbed
 from benchbed.training.processes import Process, forks
 
 __all__ = ["ask"]
@@ -87,7 +88,8 @@ def _answer(connection: Any) -> None:
     while True:
         opening = connection.recv_bytes()
         try:
-            answerer, question = pickle.loads(opening)
+            with undisturbed():
+                answerer, question = pickle.loads(opening)
             respond, message = answerer(question), None
             while message != _END:
                 answer = respond(pickle.loads(message)) if message is not None else None

@@ -17,7 +17,7 @@ from benchbed.contracts import Task
 from benchbed.errors import PluginError
 from benchbed.training.backbone import Backbone
 from benchbed.training.confirmation.examiner import ask
-from benchbed.training.recipe import Recipe
+from benchbed.training.recipe import Recipe, refuse_edited
 from benchbed.training.seeding import generator
 
 __all__ = ["Confirmation", "confirm"]
@@ -55,6 +55,7 @@ class _Question:
     batch: int
     """Sequences at a time."""
     device: str
+    sources: tuple[tuple[str, str], ...]
 
 
 def confirm(
@@ -93,6 +94,7 @@ def confirm(
         fixed={name: tensor.detach().cpu().clone() for name, tensor in fixed.items()},
         batch=max(1, 3 * recipe.batch_size(task) // 4),
         device="cuda" if "cuda" in getattr(recipe.mixer, "needs", ()) else "cpu",
+        sources=recipe.sources,
     )
     try:
         answers: list[Tensor] = ask(_answerer, question, parts)
@@ -127,6 +129,7 @@ def _read_by_criterion(task: Task, count: int) -> list[int]:
 
 def _answerer(question: _Question) -> Callable[[tuple[int, Tensor]], Tensor]:
     """What gives, for one of the N scored tokens and sequences `(K, T)`, the likeliest token in each, `(K,)`."""
+    refuse_edited(question.sources)
     model = Backbone(
         lambda: question.mixer(question.sizes.dim, len(question.scored), **question.options),
         vocabulary=question.vocabulary,

@@ -16,9 +16,10 @@ from typing import Any, Self
 import torch
 
 from benchbed.errors import DeviceError, remember_files
+from benchbed.plugins.imports import undisturbed
 from benchbed.training.engine import EngineSettings
 from benchbed.training.processes import Process
-from benchbed.training.recipe import Recipe
+from benchbed.training.recipe import Recipe, refuse_edited
 from benchbed.training.trajectory import Member
 from benchbed.training.workers.crew import Report, Snapshot, Unit
 from benchbed.training.workers.threads import Groups, advance
@@ -185,7 +186,10 @@ def _work(connection: Connection, recipe: bytes, settings: EngineSettings) -> No
     """Train what the crew sends until it closes the connection: what a process does."""
     torch.set_num_threads(1)
     try:
-        groups = Groups(pickle.loads(recipe), settings)
+        with undisturbed():
+            shared: Recipe = pickle.loads(recipe)
+        refuse_edited(shared.sources)
+        groups = Groups(shared, settings)
         connection.send_bytes(pickle.dumps((_READY,)))
         while True:
             member, step, snapshots, forgotten = pickle.loads(connection.recv_bytes())
