@@ -54,15 +54,14 @@ class Process:
     """
 
     def __init__(self, target: Callable[..., None], *arguments: Any) -> None:
-        self.connection: Any = _server.connect() if forks() else _interpreter()
         task = pickle.dumps((sys.path, pickle.dumps((target, arguments))))
         try:
+            self.connection: Any = _server.connect() if forks() else _interpreter()
             self.connection.send_bytes(task)
             if not self.connection.poll(_SECONDS):
                 raise EOFError(f"nothing came of it in {_SECONDS:.0f} seconds")
             self.pid: int = self.connection.recv()
         except (OSError, EOFError) as error:
-            self.connection.close()
             raise ChildProcessError(f"a process did not begin ({error or type(error).__name__})") from None
 
     def end(self) -> None:
@@ -123,7 +122,7 @@ class _Server:
             with contextlib.suppress(OSError):
                 process.stdin.close()
             try:
-                process.wait(10)
+                process.wait(0.5)  # it ends at once, unless it still imports
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

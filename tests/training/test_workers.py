@@ -226,7 +226,7 @@ def test_an_error_of_a_mixer_is_the_mixers_and_says_where(configure, odd, name, 
 
 
 def test_a_mixer_that_is_edited_while_it_runs_is_not_mixed_with_what_it_was(configure, odd, tmp_path):
-    """Each question and each process imports it anew: a run half of one code and half of another would be neither's."""
+    """Each question and each process imports it anew: a run half of one code and half of another is neither's."""
     recipe, task = make_recipe(configure("plain"))
     settings = EngineSettings("loop", CPU, cores=2)
     file = tmp_path / "odd_mixers.py"

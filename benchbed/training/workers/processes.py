@@ -125,7 +125,10 @@ class ProcessCrew:
             if depth and len(self._waiting) < self._settings.workers:
                 return
             while len(self._workers) < min(self._settings.workers, self._load):
-                self._workers.append(_Worker(self._recipe, self._settings))
+                try:
+                    self._workers.append(_Worker(self._recipe, self._settings))
+                except ChildProcessError as error:
+                    raise DeviceError(f"no process to train {self._name}: {error}; run it again") from None
             for worker in self._workers:
                 if len(worker.doing) <= depth and self._waiting:
                     unit = self._choose(worker, steal=depth == 0)
