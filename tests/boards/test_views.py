@@ -61,7 +61,7 @@ def test_rates_and_pairs_are_filled_into_findings(cli, boards):
     mean = sum(row.steps or entry.config.budget.steps for row in tuned) / len(tuned)
     assert f"**{sum(row.status == 'solved' for row in tuned)}/{len(tuned)} ({mean:,.0f})**" in line
     assert f"{min(entry.restricted_steps)} to " in line
-    assert "of 2 chose an end of the grid" in rates
+    assert "of 2 chose an end of the rates tried" in rates
     assert "mean rank correlation of" in rates
     assert "yesterday" not in pairs
     expected = compare(boards, ("static_mixer", "softmax_attention"), "tiny", "linear_map@s1")

@@ -269,9 +269,11 @@ def test_a_time_limit_and_signals_lose_nothing(cli, small, monkeypatch, options,
                 threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
             time.sleep(60)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     with monkeypatch.context() as patched:
         patched.setattr(Ensemble, "_give_up", stand_still)
         found, _, err = cli(*small, "-m", "mlp_mixer", *options)
+    signal.signal(signal.SIGINT, before)
     assert trained
     assert found == code
     assert f"benchbed: {said}; the same command goes on from here" in err
