@@ -62,7 +62,7 @@ class Process:
                 raise EOFError(f"nothing came of it in {_SECONDS:.0f} seconds")
             self.pid: int = self.connection.recv()
         except (OSError, EOFError) as error:
-            raise ChildProcessError(f"a process did not begin ({error or type(error).__name__})") from None
+            raise ChildProcessError(f"a process did not begin ({str(error) or type(error).__name__})") from None
 
     def end(self) -> None:
         """End it now, whatever it does."""

@@ -153,7 +153,7 @@ class Fragile(nn.Module):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("raise ValueError('not here')", "ValueError: not here"), ("os.kill(os.getpid(), 9)", "it ended with -9")],
+    [("raise ValueError('not here')", "ValueError: not here"), ("os.kill(os.getpid(), 9)", r"it ended \(.+\)")],
 )
 def test_a_mixer_that_cannot_be_asked_again_is_told_and_the_next_one_is(
     configure, tmp_path, monkeypatch, how, message
@@ -162,6 +162,7 @@ def test_a_mixer_that_cannot_be_asked_again_is_told_and_the_next_one_is(
     install(tmp_path, "fragile", "[benchbed.mixers]\nfragile = fragile:Fragile\n", fragile=source)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("THE_ONE", str(os.getpid()))
+    monkeypatch.setattr(workers, "forks", lambda: False)  # it can be trained here, and be asked nowhere else
     sys.modules.pop("fragile", None)
     run = planned(configure("fragile:fragile", learning_rate=0.01, max_steps=200), tmp_path / "run")
     with pytest.raises(

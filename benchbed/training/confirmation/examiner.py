@@ -79,7 +79,7 @@ def _converse(process: Process, messages: list[bytes]) -> list[Any]:
     except (OSError, EOFError, pickle.UnpicklingError) as error:
         if isinstance(error, ChildProcessError):
             raise
-        raise ChildProcessError(f"it ended ({error or type(error).__name__})") from None
+        raise ChildProcessError(f"it ended ({str(error) or type(error).__name__})") from None
     return answers[1:-1]
 
 
