@@ -20,12 +20,12 @@ def run(confirmed: bool, mixer: str, task: str) -> dict[str, float]:
     """One run of the command line in this process, times in seconds; without confirmation every solve is believed."""
     started = time.perf_counter()
     from benchbed.cli.app import main
-    from benchbed.training import group, processes, workers
+    from benchbed.training import fork_server, group, workers
     from benchbed.training.confirmation.hidden import Confirmation
 
     workers.forks = lambda: False  # members train in threads of this process, so that what is changed here counts
     if not confirmed:
-        processes.start_server = lambda: None
+        fork_server.start_server = lambda: None
         group.confirm = lambda *_: Confirmation(solved=True, leaks=False)
     with tempfile.TemporaryDirectory() as out:
         sys.argv = ["benchbed", "run", "-m", mixer, "-t", task, "--track", "lite", "--device", "cpu", "--out", out]
@@ -35,7 +35,7 @@ def run(confirmed: bool, mixer: str, task: str) -> dict[str, float]:
             if end.code:
                 raise
     wall = time.perf_counter() - started
-    processes.stop_server()
+    fork_server.stop_server()
     mine, other = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "wall": round(wall, 1),

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from benchbed.errors import EntryError
-from benchbed.storage.names import file_name
+from benchbed.storage.names import archive_name, file_name, is_archive_name
 
 __all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", "is_archive", "stamp", "track_folder"]
 
@@ -49,13 +49,13 @@ def boards_folder(given: Path | None = None) -> Path:
 
 def track_folder(boards: Path, track: str, version: int) -> Path:
     """Where a version of a track has its boards: under the track's name; once there is a newer one, in an archive."""
-    archive = boards / f"{track}-{version}"
+    archive = boards / archive_name(track, version)
     return archive if archive.is_dir() else boards / track
 
 
 def is_archive(board: Path) -> bool:
     """Whether a board is of an earlier version of its track: it is read, and nothing is added to it."""
-    return "-" in board.parent.name
+    return is_archive_name(board.parent.name)
 
 
 def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:

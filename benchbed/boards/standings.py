@@ -15,6 +15,7 @@ from benchbed.reporting.wording import bound
 from benchbed.results.result import Result
 from benchbed.results.scoring import restricted
 from benchbed.results.stats import ratio_of_means
+from benchbed.results.tuning import given_up_at
 from benchbed.storage.files import write_text
 
 __all__ = ["compute_standings", "training_costs", "write_standings"]
@@ -148,5 +149,5 @@ def _tuned(entry: Entry, rate: float) -> TunedRate:
         "solved": sum(row.status == "solved" for row in rows),
         "seeds": len(rows),
         "mean_steps": fmean(restricted(row.steps, budget) for row in rows) if rows else None,
-        "given_up": next((row.trained_steps for row in rows if row.status == "stopped"), None),
+        "given_up": given_up_at(rows),
     }

@@ -8,7 +8,7 @@ import typer
 
 from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, only_json, print_json
-from benchbed.errors import BenchbedError, OptionError
+from benchbed.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,10 +60,10 @@ def run(
     _refuse(mixer, match_by, match_parameters)
     settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": check}
     requests = [request_of(name, task, track, mixer_option, task_option, **settings) for name in mixer]
-    from benchbed.training.processes import start_server
+    from benchbed.training.fork_server import start_server
 
     start_server()  # it imports torch while this process does
-    from benchbed.reporting.live import COMPILING, run_live, say, train_ahead
+    from benchbed.reporting.live import COMPILING, run_live, say, train_all_ahead
     from benchbed.training.devices import find_device
     from benchbed.training.engine import EngineSettings
 
@@ -76,8 +76,7 @@ def run(
             say(screen, COMPILING)
         how = EngineSettings(engine.value, found, compile_)
         if backend == BackendName.ray:
-            for problem in train_ahead(planned, how, screen, fresh=fresh).values():
-                raise BenchbedError(problem)
+            train_all_ahead(planned, how, screen, fresh=fresh)
             fresh = False
         results = [run_live(each, how, screen, fresh=fresh) for each in planned]
     if as_json:

@@ -102,7 +102,7 @@ class RunRequest:
         reasons = self._reasons(track, mixer, task, level_name, budget.steps)
         if steps is not None:
             budget = _changed(budget, {"steps": steps}, "--max-steps")
-        number = track.seeds.scoring if self.seeds is None else self.seeds
+        number = self._scored(track)
         if not 1 <= number <= min(track.seeds.tuning):
             raise OptionError(f"--seeds: expected 1 to {min(track.seeds.tuning)}, found {number}")
         given = {} if rate is None else {"learning_rates": [rate], "further_rates": []}
@@ -136,10 +136,13 @@ class RunRequest:
             score_bias=self.score_bias,
         )
 
+    def _scored(self, track: Track) -> int:
+        return track.seeds.scoring if self.seeds is None else self.seeds
+
     def _reasons(self, track: Track, mixer: Plugin, task: Plugin, level: str, budget: int) -> list[str]:
         """Why the run cannot stand on a board. Words and order are part of its identity."""
         rate, bias = self.learning_rate, self.score_bias
-        seeds = track.seeds.scoring if self.seeds is None else self.seeds
+        seeds = self._scored(track)
         steps = budget if self.max_steps is None else self.max_steps
         published = self.track is None or self.track in track_names()
         sizes = ", ".join(f"{key}={value}" for key, value in self.backbone.items())

@@ -17,6 +17,7 @@ from pydantic import (
 
 from benchbed.errors import TrackError, UnknownNameError
 from benchbed.storage.files import YamlError, load_yaml
+from benchbed.storage.names import is_archive_name
 from benchbed.storage.schema import Strict, describe_error, fingerprint
 
 __all__ = [
@@ -187,7 +188,7 @@ def track_names() -> list[str]:
     """The published tracks as they are today; a folder such as `lite-1` holds the boards of an earlier version."""
     folder = files("benchbed.leaderboards")
     found = sorted(child.name for child in folder.iterdir() if child.joinpath("track.yaml").is_file())
-    return [name for name in found if "-" not in name]
+    return [name for name in found if not is_archive_name(name)]
 
 
 def load_track(name: str) -> Track:

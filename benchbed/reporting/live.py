@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from benchbed.errors import BenchbedError
 from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
 from benchbed.results.result import Result
@@ -22,7 +23,7 @@ from benchbed.training.engine import EngineSettings
 if TYPE_CHECKING:
     from benchbed.runs.ray import Work
 
-__all__ = ["COMPILING", "Backend", "Reporter", "run_live", "say", "train_ahead"]
+__all__ = ["COMPILING", "Backend", "Reporter", "run_live", "say", "train_ahead", "train_all_ahead"]
 
 COMPILING = "--compile: the first evaluation waits for torch.compile, which can take minutes"
 Backend = Literal["local", "ray"]
@@ -107,6 +108,23 @@ def train_ahead(
         if problem:
             problems[run] = problem
     return problems
+
+
+def train_all_ahead(
+    planned: Sequence[PlannedRun],
+    engine: EngineSettings,
+    console: Console,
+    *,
+    fresh: bool = False,
+    work: "Work | None" = None,
+) -> None:
+    """`train_ahead` for those who need every run.
+
+    Raises:
+        BenchbedError: one went wrong, or Ray is not installed.
+    """
+    for problem in train_ahead(planned, engine, console, fresh=fresh, work=work).values():
+        raise BenchbedError(problem)
 
 
 def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, fresh: bool = False) -> Result:

@@ -112,11 +112,13 @@ def _ratio(result: "Result", first: "Result") -> str:
 def _tuning(result: "Result") -> str:
     if not result.tuning:
         return "not tuned, the rate was given"
+    from benchbed.results.tuning import given_up_at
+
     parts = []
     for rate in sorted({row.learning_rate for row in result.tuning}):
         rows = [row for row in result.tuning if row.learning_rate == rate]
-        stopped = [row.trained_steps for row in rows if row.status == "stopped"]
-        given_up = f" (given up at {stopped[0]:,})" if stopped else ""
+        step = given_up_at(rows)
+        given_up = f" (given up at {step:,})" if step else ""
         parts.append(f"{sum(row.status == 'solved' for row in rows)}/{len(rows)} at {rate:g}{given_up}")
     return ", ".join(parts)
 

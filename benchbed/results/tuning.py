@@ -16,7 +16,16 @@ from benchbed.config.tracks import OptimiserSettings
 from benchbed.results.scoring import MemberRow, restricted
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["Known", "choose_learning_rate", "further_rates", "giving_up", "overtaken", "races", "stops_by_mistake"]
+__all__ = [
+    "Known",
+    "choose_learning_rate",
+    "further_rates",
+    "given_up_at",
+    "giving_up",
+    "overtaken",
+    "races",
+    "stops_by_mistake",
+]
 
 
 class Known(NamedTuple):
@@ -50,6 +59,11 @@ def further_rates(rows: Sequence[MemberRow], optimiser: OptimiserSettings, budge
     above = [rate for rate in optimiser.further_rates if rate > max(tried)]
     found = [max(below)] if below and best == min(tried) else []
     return found + ([min(above)] if above and best == max(tried) else [])
+
+
+def given_up_at(rows: Sequence[MemberRow]) -> int | None:
+    """The step at which the rate of these rows was given up, if it was."""
+    return next((row.trained_steps for row in rows if row.status == "stopped"), None)
 
 
 def overtaken(known: Mapping[float, Sequence[Known]], step: int, budget: int) -> set[float]:

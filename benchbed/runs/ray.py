@@ -60,9 +60,8 @@ def train_on_ray(
         ray.init(log_to_driver=False)
     need = {"num_gpus": 1} if engine.device.type == "cuda" else {"num_cpus": 1}
     remote: Any = ray.remote(max_retries=_RESTARTS, **need)(_train)
-    alone = replace(
-        engine, device=torch.device(engine.device.type), cores=1
-    )  # Ray shows a worker its GPU as the first
+    # Ray shows a worker its GPU as the first one.
+    alone = replace(engine, device=torch.device(engine.device.type), cores=1)
     pending = {}
     for run in planned:
         pending[remote.remote(work, run.config.model_dump_json(), str(run.folder.resolve()), alone, fresh)] = run

@@ -130,7 +130,7 @@ class Ensemble:
     def _unit(self, members: list[Member]) -> Unit:
         step = self.trajectories[members[0]].step
         snapshots = [snapshot for m in members if (snapshot := self._kept.get(m, (0, None))[1]) is not None]
-        return Unit(members, step, snapshots if step else [])
+        return Unit(members, step, snapshots)
 
     def _record(self, report: Report, record: Record | None) -> None:
         members, evaluations = report.unit.members, report.evaluations

@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import IO, Any
@@ -34,7 +35,7 @@ _NEEDED = ("benchbed.training.workers", "benchbed.training.confirmation.hidden")
 states. By name, because they import this.
 """
 _SECONDS = 600.0
-"""After which a process that has not begun is given up."""
+"""After which a process that neither begins nor answers is given up."""
 
 
 def forks() -> bool:
@@ -58,11 +59,20 @@ class Process:
         try:
             self.connection: Any = _server.connect() if forks() else _interpreter()
             self.connection.send_bytes(task)
-            if not self.connection.poll(_SECONDS):
-                raise EOFError(f"nothing came of it in {_SECONDS:.0f} seconds")
-            self.pid: int = self.connection.recv()
+            self.pid: int = pickle.loads(self.answer())
         except (OSError, EOFError) as error:
             raise ChildProcessError(f"a process did not begin ({str(error) or type(error).__name__})") from None
+
+    def answer(self) -> bytes:
+        """What it sends next.
+
+        Raises:
+            EOFError: it ended, or sends nothing in ten minutes.
+            OSError: likewise.
+        """
+        if not self.connection.poll(_SECONDS):
+            raise EOFError(f"nothing came in {_SECONDS:.0f} seconds")
+        return self.connection.recv_bytes()
 
     def end(self) -> None:
         """End it now, whatever it does."""
@@ -191,14 +201,31 @@ def _run(connection: "Connection | _Pipes") -> None:
 
 
 class _Pipes:
-    """What is used of a `Connection`, over two files."""
+    """What is used of a `Connection`, over two files.
 
-    def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
-        self._source, self._sink = source, sink
+    Args:
+        source: to read from.
+        sink: to write to.
+        give_up: what makes a read that waits come to its end.
+    """
+
+    def __init__(self, source: IO[bytes], sink: IO[bytes], give_up: Callable[[], None] = lambda: None) -> None:
+        self._source, self._sink, self._give_up = source, sink, give_up
 
     def send_bytes(self, content: bytes) -> None:
         self._sink.write(len(content).to_bytes(8, "little") + content)
         self._sink.flush()
+
+    def poll(self, seconds: float) -> bool:
+        """Files do not tell whether there is something to read: the wait is ended instead."""
+        watch = threading.Timer(seconds, self._give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            self._source.peek(1)  # pyright: ignore[reportAttributeAccessIssue]
+            return True
+        finally:
+            watch.cancel()
 
     def recv_bytes(self) -> bytes:
         header = self._source.read(8)
@@ -210,12 +237,6 @@ class _Pipes:
 
     def send(self, value: Any) -> None:
         self.send_bytes(pickle.dumps(value))
-
-    def recv(self) -> Any:
-        return pickle.loads(self.recv_bytes())
-
-    def poll(self, _: float) -> bool:
-        return True
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -236,7 +257,7 @@ def _interpreter() -> _Pipes:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    return _Pipes(process.stdout, process.stdin)
+    return _Pipes(process.stdout, process.stdin, process.kill)
 
 
 def interpret() -> None:

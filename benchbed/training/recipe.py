@@ -130,17 +130,17 @@ def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
     Raises:
         BenchbedError: they do not, or the classes break their contract.
     """
-    mixer, task_ = find("mixer", config.mixer.name), find("task", config.task.name)
+    mixer_plugin, task_plugin = find("mixer", config.mixer.name), find("task", config.task.name)
     recipe = Recipe(
-        mixer=mixer.load(),
+        mixer=mixer_plugin.load(),
         mixer_options=config.mixer.options,
-        task=task_.load(),
+        task=task_plugin.load(),
         task_options=(config.task.options,),
         backbone=config.backbone,
         optimiser=config.optimiser,
         budget=config.budget,
         score_bias=config.score_bias,
-        sources=tuple((path, _digest(path)) for path in sorted(mixer.files | task_.files)),
+        sources=tuple((path, _digest(path)) for path in sorted(mixer_plugin.files | task_plugin.files)),
     )
     with blame(f"task '{config.task.name}'"):
         task = recipe.make_task(config.scoring_seeds[0])

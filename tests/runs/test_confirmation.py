@@ -177,10 +177,10 @@ def test_the_other_process_ends_with_this_one_however_it_ends(tmp_path):
     code = """
 import os, signal, sys, torch
 import functools
-from benchbed.training import processes
+from benchbed.training import fork_server
 from benchbed.training.confirmation import examiner
 assert examiner.ask(functools.partial, abs, [-1, 2]) == [1, 2]
-print(processes._server._process.pid, flush=True)
+print(fork_server._server._process.pid, flush=True)
 if sys.argv[1] == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -1,8 +1,8 @@
 """An entry of a board: one finished run, with its loss curves and where it came from, as one file.
 
 Files lie at `leaderboards/<track>/<task@level>/<entry>.yaml`, or under `<track>-<version>` once the track has a newer
-version. `digest` covers everything else in the file. Once
-published, only `verifications` may grow and `withdrawn` may be set.
+version. `digest` covers everything else in the file. Once published, only `verifications` may grow and `withdrawn`
+may be set.
 """
 
 import logging

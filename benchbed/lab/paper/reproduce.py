@@ -15,7 +15,7 @@ from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, number
 from benchbed.lab.paper.figures import draw_experiment, draw_losses
 from benchbed.lab.sweep.job import run_sweep
 from benchbed.lab.trace.members import MemberTrace, trace, train_recorded
-from benchbed.reporting.live import Backend, Reporter, say, train_ahead
+from benchbed.reporting.live import Backend, Reporter, say, train_all_ahead
 from benchbed.runs.execute import prepare
 from benchbed.storage.files import write_yaml
 from benchbed.training.devices import device_name, find_device
@@ -110,14 +110,10 @@ def _losses(
         lite = load_track("lite")
         track = lite.model_copy(update={"budget": lite.budget.model_copy(update={"evaluate_every": 5})})
     request = RunRequest("multi_head_attention", _LEVEL, track, learning_rate=1e-3, checked=False)
-    run, reporter, engine = (
-        prepare(request.resolve(found.type), folder),
-        Reporter(console),
-        EngineSettings("auto", found),
-    )
+    run, reporter = prepare(request.resolve(found.type), folder), Reporter(console)
+    engine = EngineSettings("auto", found)
     if backend == "ray":
-        for problem in train_ahead([run], engine, console, work=train_recorded).values():
-            raise ResultError(problem)
+        train_all_ahead([run], engine, console, work=train_recorded)
     with reporter.watching():
         result, traced = trace(run, engine, reporter.observe)
     config = run.config

@@ -57,7 +57,7 @@ def run_sweep(sweep: Sweep, out: Path, device: str, backend: Backend, console: C
     return cells
 
 
-def _train(waiting: list[Batch], engine: EngineSettings, backend: str, reporter: Reporter) -> Iterator[Batch]:
+def _train(waiting: list[Batch], engine: EngineSettings, backend: Backend, reporter: Reporter) -> Iterator[Batch]:
     """Give batches as they are done with."""
     if backend == "ray":
         from benchbed.runs.ray import train_on_ray

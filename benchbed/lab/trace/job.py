@@ -7,12 +7,11 @@ import torch
 from rich.console import Console
 
 from benchbed.config.request import RunRequest
-from benchbed.errors import BenchbedError
 from benchbed.lab.trace.figures import draw_bias, draw_trace
 from benchbed.lab.trace.members import MemberTrace, trace, train_recorded, write_trace
 from benchbed.lab.trace.snapshots import snapshot_file
 from benchbed.lab.trace.tables import plateau_ends, trace_row
-from benchbed.reporting.live import Backend, Reporter, say, train_ahead
+from benchbed.reporting.live import Backend, Reporter, say, train_all_ahead
 from benchbed.reporting.tables import listing_table
 from benchbed.results.result import Result
 from benchbed.results.scoring import restricted
@@ -51,8 +50,7 @@ def run_trace(
         run.recipe.make_model(0, run.task)  # a bias that cannot be given is found before anything trains
     engine, outcomes = EngineSettings("auto", device), []
     if backend == "ray":
-        for problem in train_ahead(runs, engine, console, fresh=fresh, work=train_recorded).values():
-            raise BenchbedError(problem)
+        train_all_ahead(runs, engine, console, fresh=fresh, work=train_recorded)
         fresh = False
     for run in runs:
         folder, reporter = run.folder, Reporter(console)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from benchbed.plugins.imports import undisturbed
-from benchbed.training.processes import Process, forks
+from benchbed.training.fork_server import Process, forks
 
 __all__ = ["ask"]
 
@@ -19,8 +19,6 @@ Q = TypeVar("Q")
 P = TypeVar("P")
 
 _END = b""
-_SECONDS = 600.0
-"""After which a process that does not answer is ended."""
 
 
 def ask(answerer: Callable[[Q], Callable[[P], Any]], question: Q, parts: Iterable[P]) -> list[Any]:
@@ -70,9 +68,7 @@ def _converse(process: Process, messages: list[bytes]) -> list[Any]:
     try:
         for message in messages:
             process.connection.send_bytes(message)
-            if not process.connection.poll(_SECONDS):
-                raise EOFError(f"no answer in {_SECONDS:.0f} seconds")
-            answered, answer = pickle.loads(process.connection.recv_bytes())
+            answered, answer = pickle.loads(process.answer())
             if not answered:
                 raise ChildProcessError(answer)
             answers.append(answer)

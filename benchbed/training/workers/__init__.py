@@ -1,7 +1,7 @@
 """Who takes members from one evaluation to the next: threads of this process, or processes of their own."""
 
 from benchbed.training.engine import EngineSettings
-from benchbed.training.processes import forks
+from benchbed.training.fork_server import forks
 from benchbed.training.recipe import Recipe
 from benchbed.training.workers.crew import Crew, Report, Unit
 from benchbed.training.workers.processes import ProcessCrew

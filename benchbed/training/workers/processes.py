@@ -18,7 +18,7 @@ import torch
 from benchbed.errors import DeviceError, remember_files
 from benchbed.plugins.imports import undisturbed
 from benchbed.training.engine import EngineSettings
-from benchbed.training.processes import Process
+from benchbed.training.fork_server import Process
 from benchbed.training.recipe import Recipe, refuse_edited
 from benchbed.training.trajectory import Member
 from benchbed.training.workers.crew import Report, Snapshot, Unit
