@@ -43,7 +43,7 @@ def run(
     checked: bool = True,
     device: str = "auto",
     engine: Literal["auto", "vmap", "loop"] = "auto",
-    compiled: bool = False,
+    compiled: bool | None = None,
     out: str | PathLike[str] = "runs",
     fresh: bool = False,
     observe: "Callable[[Progress], None] | None" = None,
@@ -67,7 +67,7 @@ def run(
         checked: look for leaks before training; without, it is unranked.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         engine: how members train side by side; `auto` is `vmap` on CUDA, else `loop`.
-        compiled: use torch.compile.
+        compiled: use torch.compile; None is by a rule, where it pays.
         out: the folder of all runs.
         fresh: train again what is finished or begun.
         observe: told where training stands, before a stage's first step and after every evaluation; must be quick.

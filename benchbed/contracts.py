@@ -24,6 +24,7 @@ __all__ = [
     "Task",
     "TaskWithOracle",
     "TaskWithOwnParents",
+    "TaskWithTargets",
 ]
 
 
@@ -115,6 +116,18 @@ class TaskWithOwnParents(Protocol):
 
     def parents_of(self, tokens: "Tensor") -> "Tensor":
         """The parents in each sequence of `tokens: (B, T)`, as `(B, T, T)` bool; as many for a token in all."""
+        ...
+
+
+@runtime_checkable
+class TaskWithTargets(Protocol):
+    """A task that asks for other tokens than those that stand there (optional), and whose answers no model sees.
+
+    So a state can be asked for after every input without being shown, and copies where only a marker stands.
+    """
+
+    def targets(self, tokens: "Tensor") -> "Tensor":
+        """What each scored place asks for, `(B, T)` to `(B, N)` int64; at token t it follows from those before."""
         ...
 
 

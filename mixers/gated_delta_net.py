@@ -35,6 +35,8 @@ class GatedDeltaNet(nn.Module):
         heads: H; must divide D.
         value_expansion: width of the values as a multiple of D.
         kernel: tokens that the short convolutions see.
+        negative_eigenvalues: write twice as strongly, beta in (0, 2), so that a write can turn round what a key held
+            (Grazzi et al., 2024, arXiv 2411.12537; `allow_neg_eigval` of fla). Without, no part of a state can flip.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class GatedDeltaNet(nn.Module):
         heads: Annotated[int, Field(ge=1)] = 4,
         value_expansion: Annotated[int, Field(ge=1)] = 2,
         kernel: Annotated[int, Field(ge=1)] = 4,
+        negative_eigenvalues: bool = False,
     ) -> None:
         super().__init__()
         values = value_expansion * dim
+        self.strength = 2 if negative_eigenvalues else 1
         self.heads, self.widths = heads, (dim, dim, values)
         self.query_key_value = nn.Linear(dim, sum(self.widths), bias=False)
         self.convolution = ShortConvolution(sum(self.widths), kernel)
@@ -64,7 +68,7 @@ class GatedDeltaNet(nn.Module):
         query, key, value = (rearrange(stream, "b t (h d) -> b h t d", h=self.heads) for stream in streams)
         query, key = unit(query), unit(key)
         beta, step = rearrange(self.beta_step(x), "b t (two h) -> two b h t", two=2)
-        beta = beta.sigmoid()[..., None]
+        beta = self.strength * beta.sigmoid()[..., None]
         kept = decay_between(-self.log_rate.exp()[:, None] * F.softplus(step + self.step_bias[:, None]))
         written = solve_chain(-beta * kept * (key @ key.transpose(-1, -2)), beta * value)
         mixed = kept * (query @ key.transpose(-1, -2)) @ written * key.shape[-1] ** -0.5

@@ -34,6 +34,8 @@ class KimiDeltaAttention(nn.Module):
         length: tokens T; the recurrence does not depend on it.
         heads: H; must divide D.
         kernel: tokens that the short convolutions see.
+        negative_eigenvalues: write twice as strongly, beta in (0, 2), so that a write can turn round what a key held
+            (Grazzi et al., 2024, arXiv 2411.12537; `allow_neg_eigval` of fla). Without, no part of a state can flip.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class KimiDeltaAttention(nn.Module):
         *,
         heads: Annotated[int, Field(ge=1)] = 4,
         kernel: Annotated[int, Field(ge=1)] = 4,
+        negative_eigenvalues: bool = False,
     ) -> None:
         super().__init__()
         width = head_width(dim, heads)
-        self.heads = heads
+        self.heads, self.strength = heads, 2 if negative_eigenvalues else 1
         self.query_key_value = nn.Linear(dim, 3 * dim, bias=False)
         self.convolution = ShortConvolution(3 * dim, kernel)
         self.beta = nn.Linear(dim, heads, bias=False)
@@ -62,7 +65,7 @@ class KimiDeltaAttention(nn.Module):
         streams = F.silu(self.convolution(self.query_key_value(x)))
         query, key, value = rearrange(streams, "b t (three h d) -> three b h t d", three=3, h=self.heads)
         query, key = unit(query), unit(key)
-        beta = self.beta(x).sigmoid().transpose(1, 2)[..., None]
+        beta = self.strength * self.beta(x).sigmoid().transpose(1, 2)[..., None]
         step = rearrange(F.softplus(self.forget(x) + self.step_bias), "b t (h d) -> b h t d", h=self.heads)
         log_decay = -self.log_rate.exp()[:, None, None] * step
         read, met = decayed_products(torch.stack((query, key)), key, log_decay)

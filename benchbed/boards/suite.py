@@ -12,7 +12,7 @@ from benchbed.config.request import RunRequest
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Plugin, find, plugins
-from benchbed.reporting.live import COMPILING, Backend, run_live, say, train_ahead
+from benchbed.reporting.live import Backend, run_live, train_ahead
 from benchbed.runs.execute import PlannedRun, prepare
 from benchbed.storage.names import file_name
 from benchbed.training.devices import find_device
@@ -59,7 +59,7 @@ def fill_vacancies(
     device: str,
     console: Console,
     *,
-    compiled: bool = False,
+    compiled: bool | None = None,
     backend: Backend = "local",
 ) -> dict[Vacancy, str]:
     """Run them one after another, or at once on Ray; finished runs in `out` are taken as they are.
@@ -70,8 +70,6 @@ def fill_vacancies(
     failures: dict[Vacancy, str] = {}
     found = find_device(device)
     engine = EngineSettings("auto", found, compiled)
-    if compiled:
-        say(console, COMPILING)
 
     def plan(vacancy: Vacancy) -> PlannedRun:
         return prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)

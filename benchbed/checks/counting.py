@@ -8,7 +8,7 @@ from torch import Tensor
 from benchbed.checks.findings import Note
 from benchbed.contracts import Task
 from benchbed.training.seeding import generator
-from benchbed.training.validation import parents_in
+from benchbed.training.validation import parents_in, targets_in
 
 __all__ = ["Counted", "Oracle", "find_oracle", "uncountable"]
 
@@ -35,6 +35,7 @@ class Counted:
         self.scored: list[int] = task.scored.nonzero().flatten().tolist()
         count = 2**12 if small else min(2**18, max(2**12, 16 * _contexts(task)))
         self.samples = task.sample(count, generator(0, "training")), task.sample(2**12, generator(0, "held-out"))
+        self._targets = [targets_in(task, sample) for sample in self.samples]
         self._parents = None if small else [parents_in(task, sample) for sample in self.samples]
 
     def fixed(self, columns: list[int]) -> Columns:
@@ -59,10 +60,10 @@ class Counted:
             (sample.gather(1, index.expand(len(sample), -1)) * radix).sum(1)
             for sample, index in zip(self.samples, columns, strict=True)
         )
-        cells = self.vocabulary ** (number + 1)
-        counts = torch.bincount(keys * self.vocabulary + self.samples[0][:, token], minlength=cells)
+        cells, place = self.vocabulary ** (number + 1), self.scored.index(token)
+        counts = torch.bincount(keys * self.vocabulary + self._targets[0][:, place], minlength=cells)
         likeliest = counts.view(-1, self.vocabulary).argmax(1)
-        return float((likeliest[tried] == self.samples[1][:, token]).float().mean())
+        return float((likeliest[tried] == self._targets[1][:, place]).float().mean())
 
 
 def find_oracle(task: Task) -> Oracle | None:

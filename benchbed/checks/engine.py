@@ -15,7 +15,7 @@ from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.seeding import generator, seeded_globally
 from benchbed.training.trajectory import Member
-from benchbed.training.validation import check_mixer, tensors_of
+from benchbed.training.validation import check_mixer, targets_in, tensors_of
 
 __all__ = ["as_autograd", "compiles", "rebuilds", "starts", "vectorised"]
 
@@ -62,14 +62,15 @@ def as_autograd(subject: Subject) -> str | None:
     group, task = Group(recipe, [Member(0, 1e-3)], torch.device("cpu"), vectorise=False), recipe.make_task(0)
     group.shake()
     tokens = task.sample(4, generator(0, "training"))
+    targets = targets_in(task, tokens)
     with seeded_globally(0, "weights"):
-        _, (gradient,) = group.gradients(tokens[None])
+        _, (gradient,) = group.gradients(tokens[None], targets[None])
     model = recipe.make_model(0, task)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     vector_to_parameters(group.weights[0], trained.values())
     with seeded_globally(0, "weights"):
         logits = model.train()(tokens)
-    nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, task.scored].flatten()).backward()
+    nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
     position = 0
     for name, parameter in trained.items():
         mine = gradient[position : position + parameter.numel()].view_as(parameter)

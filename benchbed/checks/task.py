@@ -18,10 +18,10 @@ from torch import Tensor
 
 from benchbed.checks.counting import Counted, Oracle, find_oracle, uncountable
 from benchbed.checks.findings import Check, Finding, as_tests, run_checks
-from benchbed.contracts import Task
+from benchbed.contracts import Task, TaskWithTargets
 from benchbed.errors import PluginError
 from benchbed.training.seeding import generator
-from benchbed.training.validation import check_task, parents_in
+from benchbed.training.validation import check_task, parents_in, targets_in
 
 __all__ = ["TASK_CHECKS", "TaskSubject", "conformance_tests", "task_conformance"]
 
@@ -80,6 +80,20 @@ def _same_data(subject: TaskSubject) -> str | None:
     return None
 
 
+def _targets(subject: TaskSubject) -> str | None:
+    """What is asked for at a place follows from the tokens before it."""
+    for seed, task in enumerate(subject.instances()):
+        tokens, others = (task.sample(_ORACLE_SAMPLES, generator(0, stream)) for stream in ("held-out", "training"))
+        if not isinstance(task, TaskWithTargets):
+            return None
+        asked = task.targets(tokens)
+        for place, token in enumerate(task.scored.nonzero().flatten().tolist()):
+            changed = torch.cat((tokens[:, :token], others[:, token:]), dim=1)
+            if not torch.equal(task.targets(changed)[:, : place + 1], asked[:, : place + 1]):
+                return f"instance {seed}: the target of token {token} or an earlier one depends on it or a later one"
+    return None
+
+
 def _chance(subject: TaskSubject) -> str | None:
     """`chance_loss` is what the best constant prediction of each token reaches, over all instances."""
     claimed, frequencies = subject.build().chance_loss, _frequencies(subject)
@@ -128,7 +142,7 @@ def _own_oracle_solves(task: Task, oracle: Oracle) -> str | None:
     tokens = task.sample(_ORACLE_SAMPLES, generator(0, "held-out"))
     scored = task.scored.nonzero().flatten()
     guesses = oracle(tokens)
-    accuracy = (guesses == tokens[:, scored]).float().mean(0)
+    accuracy = (guesses == targets_in(task, tokens)).float().mean(0)
     if not bool(task.solved(accuracy)):
         return f"its oracle does not solve it (mean accuracy {accuracy.mean():.3f})"
     for column, token in list(enumerate(scored.tolist()))[:: max(1, len(scored) // 8)]:
@@ -206,8 +220,8 @@ def _frequencies(subject: TaskSubject) -> Tensor:
     """How often each scored token takes each value, over instances, `(N, V)`."""
     tables = []
     for task in subject.instances():
-        tokens = task.sample(2**12, generator(0, "training"))[:, task.scored]
-        tables.append(torch.nn.functional.one_hot(tokens, task.vocabulary).double().mean(0))
+        targets = targets_in(task, task.sample(2**12, generator(0, "training")))
+        tables.append(torch.nn.functional.one_hot(targets, task.vocabulary).double().mean(0))
     return torch.stack(tables).mean(0)
 
 
@@ -228,6 +242,7 @@ def _global_seed(seed: int) -> Iterator[None]:
 TASK_CHECKS: dict[str, Check[TaskSubject]] = {
     "contract": _contract,
     "same seed, same data": _same_data,
+    "targets": _targets,
     "chance level": _chance,
     "criterion": _criterion,
     "parents suffice": _parents_suffice,

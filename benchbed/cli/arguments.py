@@ -36,7 +36,9 @@ Text = list[str] | None
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-Compiled = Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")]
+Compiled = Annotated[
+    bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile. [default: by a rule, where it pays]")
+]
 Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
 TimeLimit = Annotated[
     str | None, typer.Option(metavar="TIME", help="End after 25m, 1h30m, ... with exit code 75; the same goes on.")

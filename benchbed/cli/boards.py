@@ -196,7 +196,7 @@ def run_suite(
     levels: Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    compile_: Compiled = False,
+    compile_: Compiled = None,
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
     boards: Boards = None,

@@ -49,7 +49,7 @@ def run(
     device: Device = "auto",
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
-    compile_: Compiled = False,
+    compile_: Compiled = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
     ] = True,
@@ -63,7 +63,7 @@ def run(
     from benchbed.training.fork_server import start_server
 
     start_server()  # it imports torch while this process does
-    from benchbed.reporting.live import COMPILING, run_live, say, train_all_ahead
+    from benchbed.reporting.live import run_live, train_all_ahead
     from benchbed.training.devices import find_device
     from benchbed.training.engine import EngineSettings
 
@@ -72,8 +72,6 @@ def run(
         if track is None:
             _say_track(found.type, screen)
         planned = [_prepare(request, found.type, out, match_parameters, match_by) for request in requests]
-        if compile_:
-            say(screen, COMPILING)
         how = EngineSettings(engine.value, found, compile_)
         if backend == BackendName.ray:
             train_all_ahead(planned, how, screen, fresh=fresh)

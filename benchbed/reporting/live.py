@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
@@ -15,17 +16,16 @@ from rich.text import Text
 from benchbed.errors import BenchbedError
 from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
-from benchbed.results.result import Result
+from benchbed.results.result import RESULT, Result
 from benchbed.runs.execute import PlannedRun, execute
 from benchbed.runs.progress import Progress
-from benchbed.training.engine import EngineSettings
+from benchbed.training.engine import EngineSettings, worth_compiling
 
 if TYPE_CHECKING:
     from benchbed.runs.ray import Work
 
-__all__ = ["COMPILING", "Backend", "Reporter", "run_live", "say", "train_ahead", "train_all_ahead"]
+__all__ = ["Backend", "Reporter", "run_live", "say", "train_ahead", "train_all_ahead"]
 
-COMPILING = "--compile: the first evaluation waits for torch.compile, which can take minutes"
 Backend = Literal["local", "ray"]
 """Where runs are trained: in this process, or by the workers of a Ray cluster."""
 _LOG_SECONDS = 5.0
@@ -132,6 +132,14 @@ def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, f
     config = planned.config
     if config.unranked:
         say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
+    if fresh or not (planned.folder / RESULT).exists():
+        if engine.compiled is None:
+            engine = replace(engine, compiled=worth_compiling(planned.recipe, engine.device))
+        if engine.compiled:
+            say(
+                console,
+                f"{config.mixer.name}: torch.compile comes first, for up to minutes; not with --no-compile",
+            )
     reporter = Reporter(console)
     with reporter.watching():
         outcome = execute(planned, engine, reporter.observe, fresh=fresh)

@@ -25,7 +25,7 @@ def describe_environment(settings: EngineSettings, engine_note: str | None) -> E
         device=device_name(settings.device),
         engine=settings.engine,
         engine_note=engine_note,
-        compiled=settings.compiled,
+        compiled=bool(settings.compiled),
         precision=f"float32, matrix products {torch.get_float32_matmul_precision()}",
         workers=settings.workers,
         git_commit=commit,

@@ -1,18 +1,28 @@
 """How members are computed, loop or vmap, and why."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchbed.training.devices import cpu_count
+from benchbed.training.devices import cpu_count, single_threaded
+from benchbed.training.forward import Forward
 from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.trajectory import Member
 
-__all__ = ["Engine", "EngineSettings", "choose_engine", "why_not_vmap"]
+__all__ = ["Engine", "EngineSettings", "choose_engine", "compiled_losses", "why_not_vmap", "worth_compiling"]
 
 Engine = Literal["auto", "loop", "vmap"]
+
+_WORTH = range(400, 1501)
+"""Operations of a layer and step, forward and backward, that are worth compiling; see docs/speed.md."""
+_LONG = 1000
+"""Steps of a budget from which on a minute of compiling comes back."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,8 @@ class EngineSettings:
     engine: Engine
     """`auto` is what a user asks for; `choose_engine` makes one of the others of it."""
     device: torch.device
-    compiled: bool = False
+    compiled: bool | None = False
+    """None is what a user asks for who says nothing; `choose_engine` decides it."""
     cores: int | None = None
     """Cores to use for the loop engine on a CPU; by default all."""
 
@@ -34,21 +45,78 @@ class EngineSettings:
 
 def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
     """What `vmap` says of this mixer, or None if two members of it train together as they do one by one."""
-    members, task = [Member(0, 1e-3), Member(1, 1e-3)], recipe.make_task(0)
-    tokens = torch.stack([task.sample(2, torch.Generator().manual_seed(seed)) for seed in range(2)]).to(device)
+    members = [Member(0, 1e-3), Member(1, 1e-3)]
     try:
-        together = Group(recipe, members, device, vectorise=True)
-        together.shake()
-        _, gradients = together.gradients(tokens)
+        gradients = _gradients(recipe, Group(recipe, members, device, vectorise=True))
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    for row, member in enumerate(members):
-        alone = Group(recipe, [member], device, vectorise=False)
-        alone.shake()
-        _, (expected,) = alone.gradients(tokens[row : row + 1])
-        if not torch.allclose(gradients[row], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
-            return "it gives other gradients than one member at a time"
-    return None
+        return _named(error)
+    alone = [_gradients(recipe, Group(recipe, [member], device, vectorise=False)) for member in members]
+    return None if _agree(gradients, torch.cat(alone)) else "it gives other gradients than one member at a time"
+
+
+def why_not_compiled(recipe: Recipe, device: torch.device, *, vectorise: bool) -> str | None:
+    """What `torch.compile` says of this mixer, or None if it gives the gradients that there are without it."""
+    members = [Member(0, 1e-3)]
+    try:
+        # Single-threaded as workers are, who find the code on disk: the number of threads is part of it.
+        with single_threaded():
+            losses = compiled_losses(recipe, device, vectorise=vectorise)
+            gradients = _gradients(recipe, Group(recipe, members, device, vectorise=vectorise, losses=losses))
+    except Exception as error:  # a compiler has errors of many kinds, and all of them mean that it cannot
+        return _named(error)
+    expected = _gradients(recipe, Group(recipe, members, device, vectorise=vectorise))
+    return None if _agree(gradients, expected) else "it gives other gradients than the code as it is written"
+
+
+def compiled_losses(recipe: Recipe, device: torch.device, *, vectorise: bool) -> Callable[..., Tensor]:
+    """`Forward.token_losses`, compiled when it is first called."""
+    template = recipe.make_model(0, recipe.make_task(0)).to(device)
+    return torch.compile(Forward(template, vectorise=vectorise).token_losses)
+
+
+def worth_compiling(recipe: Recipe, device: torch.device) -> bool:
+    """Whether to compile where nobody has said: a rule about what is computed, and no measurement.
+
+    Layers of many small operations gain most of it, and those of very many, which are loops over tokens, take minutes
+    to compile. Only CPUs have been measured.
+    """
+    if device.type != "cpu" or recipe.budget.steps < _LONG or not (shutil.which("c++") or shutil.which("g++")):
+        return False
+    group = Group(recipe, [Member(0, 1e-3)], device, vectorise=False)
+    with _Counter() as counter:
+        _gradients(recipe, group)
+    return counter.operations // recipe.backbone.layers in _WORTH
+
+
+class _Counter(TorchDispatchMode):
+    """Counts operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.operations += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _gradients(recipe: Recipe, group: Group) -> Tensor:
+    """The gradients `(E, P)` of a group off its start, for the first batch of each member."""
+    group.shake()
+    drawn = [recipe.training_data(member.seed, recipe.make_task(member.seed), 0) for member in group.members]
+    tokens, targets = (torch.stack([batches[0] for batches in rows]) for rows in zip(*drawn, strict=True))
+    return group.gradients(tokens.to(group.weights.device), targets.to(group.weights.device))[1]
+
+
+def _agree(gradients: Tensor, expected: Tensor) -> bool:
+    return all(
+        torch.allclose(mine, plain, rtol=1e-3, atol=1e-4 * float(plain.abs().max()))
+        for mine, plain in zip(gradients, expected, strict=True)
+    )
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def choose_engine(recipe: Recipe, asked: EngineSettings) -> tuple[EngineSettings, str | None]:
@@ -57,9 +125,14 @@ def choose_engine(recipe: Recipe, asked: EngineSettings) -> tuple[EngineSettings
     `auto` is a rule and no race: a choice by stopwatch would let the noise of a timing decide how a published
     number was rounded. On CPUs `loop` was faster in every measurement (docs/speed.md), on GPUs launches cost most.
     """
-    wanted = asked.engine
+    wanted, device, notes = asked.engine, asked.device, list[str]()
     if wanted == "auto":
-        wanted = "vmap" if asked.device.type == "cuda" else "loop"
-    note = why_not_vmap(recipe, asked.device) if wanted == "vmap" else None
-    settings = replace(asked, engine="loop" if note else wanted)
-    return settings, f"vmap cannot train this mixer: {note}" if note else None
+        wanted = "vmap" if device.type == "cuda" else "loop"
+    if wanted == "vmap" and (note := why_not_vmap(recipe, device)):
+        wanted = "loop"
+        notes.append(f"vmap cannot train this mixer: {note}")
+    compiled = worth_compiling(recipe, device) if asked.compiled is None else asked.compiled
+    if compiled and (note := why_not_compiled(recipe, device, vectorise=wanted == "vmap")):
+        compiled = False
+        notes.append(f"torch.compile cannot train this mixer: {note}")
+    return replace(asked, engine=wanted, compiled=compiled), "; ".join(notes) or None

@@ -15,7 +15,7 @@ from torch import Tensor
 from benchbed.training.confirmation.hidden import confirm
 from benchbed.training.forward import Forward, cross_entropy, fixed_tensors, flatten
 from benchbed.training.optimiser import RowAdamW
-from benchbed.training.recipe import Recipe
+from benchbed.training.recipe import Data, Recipe
 from benchbed.training.trajectory import Evaluation, Member
 
 __all__ = ["Group"]
@@ -55,8 +55,7 @@ class Group:
             torch.tensor([[member.learning_rate] for member in members], device=device),
             recipe.optimiser,
         )
-        self._held_out = torch.stack([recipe.held_out_data(m.seed, task) for m, task in pairs]).to(device)
-        self._scored = self._tasks[0].scored.nonzero().flatten().to(device)
+        self._held_out = _stack([recipe.held_out_data(m.seed, task) for m, task in pairs], 0, device)
         self._forward = Forward(models[0].to(device), vectorise=vectorise)
         self._compiled = losses
         self._met = [False] * len(members)
@@ -72,7 +71,7 @@ class Group:
         self.members = [self.members[i] for i in rows]
         self._tasks = [self._tasks[i] for i in rows]
         self._met = [self._met[i] for i in rows]
-        self._held_out = self._held_out[index]
+        self._held_out = Data(*(rows[index] for rows in self._held_out))
         self._own = {name: tensor[index] for name, tensor in self._own.items()}
         self._optimiser.keep(index)
 
@@ -91,9 +90,14 @@ class Group:
         for name, tensor in self._optimiser.state().items():
             tensor.copy_(torch.stack([row[name] for row in rows]))
 
-    def gradients(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss of every scored token `(E, N)` for `tokens: (E, B, T)`, and the weights' gradients `(E, P)`."""
-        weights, targets = self._optimiser.weights, tokens[:, :, self._scored]
+    def gradients(self, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of every scored token `(E, N)`, and the weights' gradients `(E, P)`.
+
+        Args:
+            tokens: `(E, B, T)`.
+            targets: what is predicted at the scored places, `(E, B, N)`.
+        """
+        weights = self._optimiser.weights
 
         def differentiate(losses: Tensor) -> tuple[Tensor, Tensor]:
             (gradient,) = torch.autograd.grad(losses.mean(dim=1).sum(), weights)
@@ -121,11 +125,11 @@ class Group:
         self._forward.template.train()
         interval = self.step // recipe.budget.evaluate_every
         pairs = zip(self.members, self._tasks, strict=True)
-        drawn = [recipe.training_data(member.seed, task, interval) for member, task in pairs]
-        batches = torch.stack(drawn, dim=1).to(self._device)  # (steps, E, B, T)
+        data = [recipe.training_data(member.seed, task, interval) for member, task in pairs]
+        batches = _stack(data, 1, self._device)  # (steps, E, B, ...)
         finite = torch.ones(len(self.members), dtype=torch.bool, device=self._device)
-        for tokens in batches:
-            losses, gradient = self.gradients(tokens)
+        for tokens, targets in zip(*batches, strict=True):
+            losses, gradient = self.gradients(tokens, targets)
             self.step += 1
             self._optimiser.step(gradient, self.step)
             finite &= losses.isfinite().all(dim=1)
@@ -134,11 +138,11 @@ class Group:
     @torch.no_grad()
     def _evaluate(self, finite: Tensor) -> list[Evaluation]:
         self._forward.template.eval()
-        count, right = self._held_out.shape[1], list[Tensor]()
-        losses = torch.zeros(len(self.members), len(self._scored), device=self._device)
+        size, right = self._recipe.batch_size(self._tasks[0]), list[Tensor]()
+        count, scored = self._held_out.targets.shape[1:]
+        losses = torch.zeros(len(self.members), scored, device=self._device)
         # Pieces of about a training batch stay in the cache of a CPU.
-        for tokens in self._held_out.split(self._recipe.batch_size(self._tasks[0]), dim=1):
-            targets = tokens[:, :, self._scored]
+        for tokens, targets in zip(*(rows.split(size, dim=1) for rows in self._held_out), strict=True):
             logits = self._forward.logits(self._optimiser.weights, self._shared, self._own, tokens)
             losses = losses + cross_entropy(logits, targets).sum(dim=1)
             right.append(logits.argmax(dim=-1) == targets)
@@ -157,6 +161,12 @@ class Group:
         if met and not self._met[row]:
             fixed = self._shared | {name: tensor[row] for name, tensor in self._own.items()}
             weights = self._optimiser.weights[row]
-            met, leaks = confirm(self._recipe, member.seed, task, self._held_out[row], hits, weights, fixed)
+            data = Data(*(rows[row] for rows in self._held_out))
+            met, leaks = confirm(self._recipe, member.seed, task, data, hits, weights, fixed)
         self._met[row] = met
         return Evaluation(self.step, losses, accuracy.tolist(), met, finite, leaks)
+
+
+def _stack(data: list[Data], dim: int, device: torch.device) -> Data:
+    """The data of several members side by side."""
+    return Data(*(torch.stack(rows, dim=dim).to(device) for rows in zip(*data, strict=True)))

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,18 @@ from benchbed.errors import OptionError, PluginError, blame
 from benchbed.plugins.registry import find
 from benchbed.training.backbone import Backbone
 from benchbed.training.seeding import generator, seeded_globally
-from benchbed.training.validation import check_mixer, check_task
+from benchbed.training.validation import check_mixer, check_task, targets_in
 
-__all__ = ["Recipe", "join_recipes", "make_recipe", "refuse_edited"]
+__all__ = ["Data", "Recipe", "join_recipes", "make_recipe", "refuse_edited"]
+
+
+class Data(NamedTuple):
+    """Sequences, and what is predicted of them."""
+
+    tokens: Tensor
+    """`(..., T)`"""
+    targets: Tensor
+    """`(..., N)`"""
 
 
 @dataclass(frozen=True)
@@ -76,14 +85,16 @@ class Recipe:
         """Sequences a member trains on in one step."""
         return max(1, self.budget.tokens_per_step // task.length)
 
-    def training_data(self, seed: int, task: Task, interval: int) -> Tensor:
-        """The batches between two evaluations, `(steps, B, T)`."""
+    def training_data(self, seed: int, task: Task, interval: int) -> Data:
+        """The batches between two evaluations, `(steps, B, ...)`."""
         steps, batch = self.budget.evaluate_every, self.batch_size(task)
-        return task.sample(steps * batch, generator(seed, "training", interval)).view(steps, batch, task.length)
+        tokens = task.sample(steps * batch, generator(seed, "training", interval))
+        return Data(*(rows.view(steps, batch, -1) for rows in (tokens, targets_in(task, tokens))))
 
-    def held_out_data(self, seed: int, task: Task) -> Tensor:
-        """The sequences that a member is evaluated on, `(held_out, T)`, from a stream of their own."""
-        return task.sample(self.budget.held_out, generator(seed, "held-out"))
+    def held_out_data(self, seed: int, task: Task) -> Data:
+        """The sequences that a member is evaluated on, `(held_out, ...)`, from a stream of their own."""
+        tokens = task.sample(self.budget.held_out, generator(seed, "held-out"))
+        return Data(tokens, targets_in(task, tokens))
 
 
 def _push(mixer: nn.Module, task: Task, strength: float) -> None:

@@ -7,11 +7,11 @@ from types import CellType, FunctionType, MethodType, ModuleType
 import torch
 from torch import Tensor, nn
 
-from benchbed.contracts import Task, TaskWithOwnParents
+from benchbed.contracts import Task, TaskWithOwnParents, TaskWithTargets
 from benchbed.errors import PluginError
 from benchbed.training.seeding import seeded_globally
 
-__all__ = ["check_mixer", "check_output", "check_task", "parents_in", "tensors_of", "unregistered"]
+__all__ = ["check_mixer", "check_output", "check_task", "parents_in", "targets_in", "tensors_of", "unregistered"]
 
 _SAMPLES = 16
 
@@ -149,6 +149,10 @@ def check_task(task: Task) -> None:
     _expect(_form(tokens) == wanted, f"sample({_SAMPLES}, generator) to give {wanted}", _form(tokens))
     inside = bool(((tokens >= 0) & (tokens < vocabulary)).all())
     _expect(inside, f"tokens 0..{vocabulary - 1}", f"{int(tokens.min())}..{int(tokens.max())}")
+    targets, wanted = targets_in(task, tokens), f"{(_SAMPLES, int(scored.sum()))} torch.int64 on cpu"
+    _expect(_form(targets) == wanted, f"targets(tokens) to give {wanted}", _form(targets))
+    inside = bool(((targets >= 0) & (targets < vocabulary)).all())
+    _expect(inside, f"targets 0..{vocabulary - 1}", f"{int(targets.min())}..{int(targets.max())}")
     parents = parents_in(task, tokens)
     if parents is not None:
         shape = (1 if task.parents is not None else _SAMPLES, length, length)
@@ -167,6 +171,11 @@ def _form(tensor: Tensor) -> str:
 def _expect(holds: bool, expected: str, found: object) -> None:
     if not holds:
         raise PluginError(f"a task breaks its contract: expected {expected}, found {found}")
+
+
+def targets_in(task: Task, tokens: Tensor) -> Tensor:
+    """What the scored places of `tokens: (B, T)` ask for, `(B, N)`: those tokens, or the task's targets."""
+    return task.targets(tokens) if isinstance(task, TaskWithTargets) else tokens[:, task.scored]
 
 
 def parents_in(task: Task, tokens: Tensor) -> Tensor | None:

@@ -79,7 +79,7 @@ def test_another_source_is_not_verified(boards):
 def test_an_entry_is_trained_again_as_it_was_trained(run, boards, monkeypatch, compiled):
     changed(run, compiled=compiled)
     entry = load_entry(submit(run, boards, submitter="Somebody"))
-    assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--device cpu")
+    assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--no-compile")
     settings = []
     monkeypatch.setattr(verification, "Ensemble", lambda _recipe, _members, how: settings.append(how) or Untrained())
     with pytest.raises(KeyError):

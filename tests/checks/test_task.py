@@ -138,6 +138,36 @@ class TooManyParents(Permuted):
         self.parents[4:, :4] = True
 
 
+class Asks(Permuted):
+    """The same, with markers in place of the answers, which are asked for and not shown."""
+
+    def sample(self, count, generator):
+        tokens = super().sample(count, generator)
+        tokens[:, 4:] = 0
+        return tokens
+
+    def targets(self, tokens):
+        return tokens[:, self.order]
+
+
+class AsksForTheFuture(Asks):
+    def sample(self, count, generator):
+        return Permuted.sample(self, count, generator)
+
+    def targets(self, tokens):
+        return tokens[:, 4:].roll(-1, dims=1)
+
+
+class AsksForTooFew(Asks):
+    def targets(self, tokens):
+        return super().targets(tokens)[:, 1:]
+
+
+class AsksForOtherTokens(Asks):
+    def targets(self, tokens):
+        return super().targets(tokens) + 1
+
+
 class FullRows(find("task", "linear_map").load()):
     """Every output is the same parity; a criterion over the mean lets a copy of the token before pass."""
 
@@ -157,6 +187,9 @@ FAULTS = [
     (SeededInside, "same seed, same data", "gives the same sequences again"),
     (GoesOn, "same seed, same data", "keep nothing between calls"),
     (OneSequence, "same seed, same data", "all sequences of a sample are equal"),
+    (AsksForTheFuture, "targets", "the target of token 4 or an earlier one depends on it or a later one"),
+    (AsksForTooFew, "contract", "expected targets(tokens) to give (16, 4) torch.int64 on cpu, found (16, 3)"),
+    (AsksForOtherTokens, "contract", "expected targets 0..2, found 1..3"),
     (
         WrongChance,
         "chance level",
@@ -188,7 +221,15 @@ def test_a_planted_fault_is_caught_by_its_check(task, check, message):
         ("cellular_automata", {"colours": 2, "state_size": 8, "rules": 0}),
         ("associative_recall", {}),
         ("associative_recall", {"queries": 1}),
+        ("associative_recall", {"order": "power_law"}),
         ("induction", {}),
+        ("hops", {}),
+        ("hops", {"hops": 1, "letters": 6, "context": 8, "asked": 4}),
+        ("selective_copy", {}),
+        ("selective_copy", {"copies": 2, "context": 6, "symbols": 3}),
+        ("state_tracking", {}),
+        ("state_tracking", {"group": "parity", "steps": 12}),
+        ("state_tracking", {"group": "s5", "steps": 4}),
     ],
 )
 def test_built_in_tasks_pass(name, level):
@@ -197,6 +238,7 @@ def test_built_in_tasks_pass(name, level):
 
 
 test_in_one_line = conformance_tests(Permuted)
+test_what_is_asked_for_need_not_be_shown = conformance_tests(Asks)
 
 
 def test_what_cannot_be_counted_is_noted():

@@ -44,13 +44,13 @@ def test_jumps_that_overlap_are_one_event():
 def model_of(config, seed=0):
     recipe, _ = make_recipe(config)
     task = recipe.make_task(seed)
-    return recipe, task, recipe.make_model(seed, task).eval(), recipe.held_out_data(seed, task)
+    return recipe, task, recipe.make_model(seed, task).eval(), recipe.held_out_data(seed, task).tokens
 
 
 @pytest.mark.parametrize("mixer", ["multi_head_attention", "mlp_mixer", "gru", "linear_attention"])
 def test_the_influence_of_every_mixer_is_causal(configure, mixer):
     _, task, model, tokens = model_of(configure(mixer))
-    moved = influence(model, tokens, outputs_of(task))
+    moved = influence(model, tokens, tokens[:, task.scored])
     assert moved.shape == (len(tokens), int(task.scored.sum()), task.length)
     assert (moved >= 0).all()
     for row, token in enumerate(task.scored.nonzero().flatten()):
@@ -62,7 +62,7 @@ def test_the_influence_is_the_first_order_effect_of_replacing_a_token(configure)
     """Checked against finite differences of the embedding in float64."""
     _, task, model, tokens = model_of(configure())
     model, tokens = model.double(), tokens[:3]
-    moved = influence(model, tokens, outputs_of(task))
+    moved = influence(model, tokens, tokens[:, task.scored])
     step, column, row = 1e-6, 1, 2
     before = model(tokens)[:, row]
     difference = model.tokens.weight[1] - model.tokens.weight[0]
@@ -95,12 +95,12 @@ class ReadsTheAnswer(nn.Module):
 def test_the_map_of_a_mixer_that_reads_the_answer_says_so(configure):
     recipe, task, _, _ = model_of(configure())
     leaky = Recipe(**{**vars(recipe), "mixer": ReadsTheAnswer, "mixer_options": {}})
-    tokens = recipe.held_out_data(0, task)
+    tokens = recipe.held_out_data(0, task).tokens
     parents, others = output_parents(task, tokens), other_parents(recipe, task, 0, tokens)
     assert parents is not None
     shares = []
     for each in (recipe, leaky):
-        moved = influence(each.make_model(0, task).eval(), tokens, outputs_of(task))
+        moved = influence(each.make_model(0, task).eval(), tokens, tokens[:, task.scored])
         shares.append(agreement(moved[:, None], parents, others, task).later)
     assert shares[0] < 1e-6
     assert shares[1] > 0.1
@@ -159,7 +159,7 @@ def test_of_many_outputs_the_last_are_looked_at(configure):
     outputs = outputs_of(task)
     assert outputs.tolist() == list(range(32, 64))
     moved, seen, parents = (
-        influence(model, tokens, outputs),
+        influence(model, tokens, tokens[:, outputs]),
         mixing(model, tokens, outputs),
         output_parents(task, tokens),
     )
@@ -248,7 +248,7 @@ def test_patching_a_checkpoint_with_its_own_patterns_changes_nothing_and_with_ot
     assert all_heads.recovered > 0.5  # without its patterns the late model has lost what it knew
     assert all_heads.recovered > max(each.recovered for each in single)
     assert {(each.layer, each.head) for each in single} == {(0, head) for head in range(8)}
-    assert patterns(recipe.make_model(0, task), recipe.held_out_data(0, task)) is not None
+    assert patterns(recipe.make_model(0, task), recipe.held_out_data(0, task).tokens) is not None
 
 
 def test_what_cannot_be_patched_is_told(traced, tmp_path):

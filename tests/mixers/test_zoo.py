@@ -155,12 +155,13 @@ def test_gated_linear_attention(x):
     agrees(mixer, x, mixer.output(mixed.flatten(-2) * F.silu(gate)), 1e-12)
 
 
-def test_delta_net(x):
-    mixer = build("delta_net", heads=2)
+@pytest.mark.parametrize("strength", [1, 2])
+def test_delta_net(x, strength):
+    mixer = build("delta_net", heads=2, negative_eigenvalues=strength == 2)
     streams = F.silu(mixer.convolution(mixer.query_key_value(x)))
     query, key, value = (t.unflatten(-1, (2, 8)) for t in streams.chunk(3, dim=-1))
     query, key = (t / (t.square().sum(-1, keepdim=True) + 1e-6).sqrt() for t in (query, key))
-    beta = mixer.beta(x).sigmoid()
+    beta = strength * mixer.beta(x).sigmoid()
     state = torch.zeros(2, 2, 8, 8, dtype=torch.float64)  # values, keys
     outputs = []
     for t in range(LENGTH):
@@ -171,6 +172,20 @@ def test_delta_net(x):
     mixed = torch.stack(outputs, dim=1)
     mixed = mixed / (mixed.square().mean(-1, keepdim=True) + 1e-5).sqrt() * mixer.scale
     agrees(mixer, x, mixer.output(mixed.flatten(-2)), 1e-12)
+
+
+@pytest.mark.parametrize("name", ["gated_delta_net", "kimi_delta_attention"])
+def test_a_write_of_full_strength_turns_round_what_a_key_held(name):
+    """With beta at 2 and one token again and again: from nothing to 2 v, to -2 v + 2 v, which is nothing again."""
+    mixer = build(name, heads=2, kernel=1, negative_eigenvalues=True)
+    x = torch.randn(1, 1, 16, dtype=torch.float64)
+    with torch.no_grad():
+        mixer.log_rate.fill_(-30)  # nothing decays
+        (gate,) = [parameter for key, parameter in mixer.named_parameters() if key.startswith("beta")]
+        gate.copy_((50 * x[0] / x.square().sum()).expand_as(gate))  # all gates are open
+    mixed = mixer(x.expand(1, 4, 16)).abs().amax(-1)[0]
+    assert mixed[0] > 0.01
+    assert torch.allclose(mixed, mixed[0] * torch.tensor([1.0, 0.0, 1.0, 0.0]).double(), rtol=0, atol=1e-4)
 
 
 def test_slstm(x):

@@ -98,12 +98,94 @@ def test_induction_goes_on_as_it_went():
     assert starts == set(range(6))
 
 
+def test_recall_of_a_capacity_asks_for_every_key_once_and_mostly_early():
+    task = make("associative_recall", pairs=8, queries=8, keys=16, values=5, order="power_law")
+    tokens = draw(task, count=4000)
+    asked = task.parents_of(tokens)[:, task.scored].float().argmax(-1) // 2  # (B, 8), the pair of each query
+    assert all(sorted(row) == list(range(8)) for row in asked.tolist())
+    # The first key draws first: by the weights of all places.
+    weights = torch.arange(1, 9) ** -0.99
+    drawn = torch.bincount(asked.argsort(1)[:, 0], minlength=8) / len(asked)
+    assert torch.allclose(drawn, weights / weights.sum(), atol=0.03)
+    # The second, by those of the places that are left.
+    pairs = [(1 / x**0.99 / weights.sum()) * (1 / (weights.sum() - x**-0.99)) for x in range(2, 9)]
+    second = float((asked.argsort(1)[:, 1] == 0).float().mean())
+    assert second == pytest.approx(float(sum(pairs)), abs=0.03)
+
+
+@pytest.mark.parametrize("group", ["parity", "s3", "a5", "s5"])
+def test_a_state_is_the_permutation_that_all_elements_make_one_after_another(group):
+    from sympy.combinatorics import Permutation, PermutationGroup
+
+    task = make("state_tracking", group=group, steps=6)
+    order = {"parity": 2, "s3": 6, "a5": 60, "s5": 120}[group]
+    assert (task.vocabulary, task.length) == (order, 7)
+    assert len({tuple(row) for row in task.products.tolist()}) == order, "one row an element"
+    # The elements act on themselves as the group does: an independent library finds it closed, of the right order.
+    rows = [Permutation(column) for column in task.products.T.tolist()]
+    assert PermutationGroup(rows).order() == order
+    assert PermutationGroup(rows).is_abelian == (group == "parity")
+    tokens = draw(task, count=50)
+    for sequence, states in zip(tokens.tolist(), task.targets(tokens).tolist(), strict=True):
+        state = sequence[0]
+        for place in range(6):
+            state = int(task.products[state, sequence[place]]) if place else state
+            assert states[place] == state
+
+
+def test_parity_is_parity():
+    task = make("state_tracking", group="parity", steps=9)
+    tokens = draw(task)
+    assert torch.equal(task.targets(tokens), tokens[:, :-1].cumsum(1) % 2)
+
+
+@pytest.mark.parametrize("hops", [1, 2, 3])
+def test_hops_end_where_walking_does(hops):
+    task = make("hops", hops=hops, letters=4, context=9, asked=6)
+    tokens = draw(task, count=200)
+    parents = task.parents_of(tokens)
+    for sequence, answers, mine in zip(tokens.tolist(), task.targets(tokens).tolist(), parents, strict=True):
+        assert all(a != b for a, b in pairwise(sequence))
+        for answer, start in zip(answers, range(9, 15), strict=True):
+            place = start
+            for _ in range(hops):
+                before = [j for j in range(place) if sequence[j] == sequence[place]]
+                place = before[-1] + 1 if before else place
+            assert answer == sequence[place]
+            assert mine[start + 1].nonzero().flatten().tolist() == [place]
+
+
+def test_one_hop_is_induction():
+    task = make("hops", hops=1, letters=8, context=8, asked=8)
+    text = [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0]
+    assert task.targets(torch.tensor([text])).tolist() == [[1, 2, 3, 4, 5, 6, 7, 0]]
+
+
+def test_selective_copying_says_the_symbols_in_order():
+    task = make("selective_copy", copies=3, context=10, symbols=5)
+    tokens = draw(task, count=200)
+    assert tokens.shape == (200, 14)
+    places = set()
+    for sequence, answers, mine in zip(
+        tokens.tolist(), task.targets(tokens).tolist(), task.parents_of(tokens), strict=True
+    ):
+        symbols = [(place, token) for place, token in enumerate(sequence[:10]) if token < 5]
+        assert [token for token in sequence[:10] if token >= 5] == [5] * 7, "blanks"
+        assert sequence[10:] == [6] * 4, "markers"
+        assert answers == [token for _, token in symbols]
+        assert mine.nonzero().tolist() == [[11 + i, place] for i, (place, _) in enumerate(symbols)]
+        places |= {place for place, _ in symbols}
+    assert places == set(range(10))
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("cellular_automata", {"window": 4}, "expected an odd window of at most state_size=16"),
         ("cellular_automata", {"window": 5, "state_size": 4}, "found window=5"),
         ("associative_recall", {"keys": 4}, "expected keys >= pairs"),
+        ("associative_recall", {"order": "power_law", "queries": 4}, "expected as many queries as pairs"),
+        ("selective_copy", {"copies": 32}, "expected copies < context"),
         ("induction", {"repeat": 16}, "expected repeat < prefix <= symbols"),
         ("induction", {"symbols": 10}, "found repeat=8, prefix=16, symbols=10"),
     ],

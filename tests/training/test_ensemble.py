@@ -5,9 +5,10 @@ import warnings
 import pytest
 import torch
 
+from benchbed.config.request import RunRequest
 from benchbed.plugins.registry import plugins
 from benchbed.training import workers
-from benchbed.training.engine import Engine, EngineSettings, why_not_vmap
+from benchbed.training.engine import Engine, EngineSettings, choose_engine, why_not_vmap, worth_compiling
 from benchbed.training.ensemble import Ensemble
 from benchbed.training.group import Group
 from benchbed.training.recipe import make_recipe
@@ -56,9 +57,9 @@ def test_every_engine_starts_from_the_same_weights_and_data(configure, engine):
     expected = torch.cat([p.detach().flatten() for p in alone.parameters()])
     assert torch.equal(group.snapshot()[-1]["weights"], expected)
     first, again = (recipe.training_data(7, recipe.make_task(7), 3) for _ in range(2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, recipe.training_data(7, recipe.make_task(7), 4))
-    assert not torch.equal(recipe.held_out_data(7, task)[:64], first.flatten(0, 1)[:64])
+    assert all(map(torch.equal, first, again))
+    assert not torch.equal(first.tokens, recipe.training_data(7, recipe.make_task(7), 4).tokens)
+    assert not torch.equal(recipe.held_out_data(7, task).tokens[:64], first.tokens.flatten(0, 1)[:64])
 
 
 def test_the_global_generator_is_left_as_it_was(configure):
@@ -96,8 +97,8 @@ def test_batched_retires_solved_members_and_the_others_go_on(configure):
 def test_the_gradient_is_that_of_a_plain_loop(configure):
     recipe, task = make_recipe(configure())
     group = Group(recipe, members([0]), CPU, vectorise=False)
-    tokens = recipe.training_data(0, recipe.make_task(0), 0)[0]
-    _, gradient = group.gradients(tokens[None])
+    tokens, targets = (rows[0] for rows in recipe.training_data(0, recipe.make_task(0), 0))
+    _, gradient = group.gradients(tokens[None], targets[None])
     model = recipe.make_model(0, task)
     logits = model(tokens)
     torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, task.scored].flatten()).backward()
@@ -165,6 +166,45 @@ def test_compiled_equals_eager_and_is_not_compiled_for_each_member(configure, en
     if engine == "loop":  # `vmap` is compiled anew for some of the sizes to which the ensemble shrinks
         assert 0 < torch._dynamo.utils.counters["stats"]["unique_graphs"] < 5
     assert_close(compiled, train(recipe, members(range(5)), engine), tolerance=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mixer", "steps", "worth"),
+    [
+        ("mamba", 2000, True),
+        ("rwkv7", 2000, True),
+        ("multi_head_attention", 2000, False),  # few operations
+        ("mamba", 500, False),  # soon over
+        (("xlstm", {"cell": "slstm"}), 2000, False),  # a loop over tokens, which takes minutes
+    ],
+)
+def test_layers_of_many_operations_are_compiled_where_nobody_has_said(monkeypatch, mixer, steps, worth):
+    name, options = (mixer, {}) if isinstance(mixer, str) else mixer
+    request = RunRequest(name, "linear_map", "lite", mixer_options=options, max_steps=steps)
+    recipe, _ = make_recipe(request.resolve("cpu"))
+    assert worth_compiling(recipe, CPU) == worth
+    monkeypatch.setenv("PATH", "")
+    assert not worth_compiling(recipe, CPU), "without a compiler"
+
+
+@pytest.mark.parametrize(
+    ("compiled", "note"),
+    [
+        (
+            lambda losses: lambda *inputs: 1.01 * losses(*inputs),
+            "it gives other gradients than the code as it is written",
+        ),
+        (lambda losses: losses.gone, "AttributeError: 'function' object has no attribute 'gone'"),
+        (lambda losses: lambda *inputs: losses(*inputs), None),
+    ],
+)
+def test_what_is_compiled_is_tried_before_it_trains(configure, monkeypatch, compiled, note):
+    """A compiler that is wrong, or cannot, costs speed and no result."""
+    recipe, _ = make_recipe(configure())
+    monkeypatch.setattr(torch, "compile", lambda losses: compiled(lambda *inputs: losses(*inputs)))
+    settings, found = choose_engine(recipe, EngineSettings("loop", CPU, compiled=True))
+    assert settings.compiled == (note is None)
+    assert found == (note and f"torch.compile cannot train this mixer: {note}")
 
 
 @pytest.mark.gpu

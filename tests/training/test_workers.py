@@ -232,7 +232,7 @@ def test_a_mixer_that_is_edited_while_it_runs_is_not_mixed_with_what_it_was(conf
     file = tmp_path / "odd_mixers.py"
     before = file.read_text()
     held_out = recipe.held_out_data(0, task)
-    seen = torch.zeros(len(held_out), int(task.scored.sum()), dtype=torch.bool)
+    seen = torch.zeros(len(held_out.tokens), int(task.scored.sum()), dtype=torch.bool)
     asked = (recipe, 0, task, held_out, seen, flatten(recipe.make_model(0, task)), {})
     confirm(*asked)
     file.write_text(before.replace("return self.project(x)", "return 2 * self.project(x)"))

@@ -83,7 +83,7 @@ def command_of(result: Result) -> str:
         f"benchbed run --track {config.track.name} --task {config.level} --mixer {config.mixer.name}",
         *options,
         f"--device {config.device}",
-        *(["--compile"] if result.environment.compiled else []),
+        "--compile" if result.environment.compiled else "--no-compile",
     ]
     return " ".join(parts)
 

@@ -11,8 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 from benchbed.config.request import RunRequest
 from benchbed.lab.paper.claims import Samples
+from benchbed.lab.profile.state import measure_state
 from benchbed.lab.sweep.cells import Cell, Sweep
 from benchbed.results.scoring import restricted
+from benchbed.runs.execute import PlannedRun
 
 __all__ = ["FIGURES", "Experiment", "Measure", "Part", "lines_of", "numbers_of"]
 
@@ -46,20 +48,39 @@ class Experiment:
     full: tuple[Part, ...]
     note: str = ""
     """What a reader must know of the design."""
+    paper: str = "arXiv 2606.25010"
+    by_state: bool = False
+    """Mixers stand at the measured size of their state on the horizontal axis, and not in the order of the sweep."""
 
 
-def numbers_of(part: Part, cell: Cell) -> dict[str, Any]:
-    """One row of an experiment's numbers: where a finished cell stands, and what each of its seeds came to."""
+def numbers_of(experiment: Experiment, part: Part, cell: Cell) -> dict[str, Any]:
+    """One row of an experiment's numbers: where a finished cell stands, and what each of its seeds came to.
+
+    Args:
+        experiment: whose they are.
+        part: the line that the cell is on.
+        cell: finished.
+    """
     assert cell.result is not None
+    state = {"state": _state_of(cell.run)} if experiment.by_state else {}
     budget, chance = cell.result.config.budget.steps, cell.result.chance_loss
     losses = [1.0 if row.final_loss is None else row.final_loss / chance for row in cell.result.members]
     return {
         "line": part.label,
         **cell.values,
+        **state,
         "steps": cell.result.restricted_steps,
         "plateau_end": [restricted(row.plateau_end, budget) for row in cell.result.members],
         "final_loss": [float(f"{loss:.5g}") for loss in losses],
     }
+
+
+def _state_of(run: PlannedRun) -> int:
+    """Numbers that all layers carry over from the first half of a sequence."""
+    half, sizes = run.task.length // 2, run.config.backbone
+    mixer, options = run.recipe.mixer, run.config.mixer.options
+    state = measure_state(lambda dim, length: mixer(dim, length, **options), sizes.dim, (half - 1, half))
+    return state.ranks[1] * sizes.layers
 
 
 def lines_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> list[Samples]:
@@ -73,10 +94,16 @@ def lines_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> list[
     lines = []
     for label in dict.fromkeys(row["line"] for row in numbers):
         mine = [row for row in numbers if row["line"] == label]
-        places = [mixers.index(row["mixer"]) if experiment.x == "mixer" else row[experiment.x] for row in mine]
+        places = [_place(experiment, row, mixers) for row in mine]
         points = [(x, max(y, floor)) for x, row in zip(places, mine, strict=True) for y in row[experiment.measure]]
         lines.append(Samples(label, [float(x) for x, _ in points], [float(y) for _, y in points]))
     return lines
+
+
+def _place(experiment: Experiment, row: dict[str, Any], mixers: list[str]) -> float:
+    if experiment.by_state:
+        return row["state"]
+    return mixers.index(row["mixer"]) if experiment.x == "mixer" else row[experiment.x]
 
 
 def _quick(*grid: str, mixers: tuple[str, ...] = (_ATTENTION,), **changes: Any) -> Sweep:

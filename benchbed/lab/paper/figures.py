@@ -59,8 +59,11 @@ def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples]) ->
         axes.plot(line.x, line.y, ".", color=colour, alpha=0.4)
         means = [np.mean([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places]
         axes.plot(places, means, color=colour, linewidth=1.4, label=line.label)
-    axes.set_xticks(sorted({x for line in lines for x in line.x}))
-    if experiment.x == "mixer":
+    if experiment.by_state:
+        axes.set_xscale("log", base=2)
+    else:
+        axes.set_xticks(sorted({x for line in lines for x in line.x}))
+    if experiment.x == "mixer" and not experiment.by_state:
         axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
     axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
     bare(axes)

@@ -51,7 +51,7 @@ def reproduce(
         verdict, about = _sweeps(experiment, quick, folder, device, console, backend)
     data = {
         "figure": name,
-        "paper": "arXiv 2606.25010",
+        "paper": about.pop("paper"),
         "scale": "quick: smaller than the paper's" if quick else "full",
         **about,
         "test": verdict.test,
@@ -81,13 +81,14 @@ def _sweeps(
         for cell in cells:
             if cell.result is None:
                 raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
-            numbers.append(numbers_of(part, cell))
+            numbers.append(numbers_of(experiment, part, cell))
             commits.add(cell.result.environment.git_commit)
             budgets.add(cell.result.config.budget.steps)
     lines = lines_of(experiment, numbers)
     write_yaml(folder / "numbers.yaml", {"cells": numbers})
     request = parts[0].sweep.request
     about = {
+        "paper": experiment.paper,
         "claim": experiment.claim,
         "note": experiment.note or None,
         "track": request.track,
@@ -125,6 +126,7 @@ def _losses(
     draw_losses(traced, title, folder / "figure.png")
     solved = [member.row.steps for member in traced if member.row.steps is not None]
     about = {
+        "paper": "arXiv 2606.25010",
         "claim": "Outputs are learned abruptly, each at a step of its own that differs from seed to seed.",
         "note": f"steps to solve by seed, of those that did: {solved}",
         "track": config.track.name,

@@ -107,12 +107,12 @@ def _seconds_a_step(recipes: list[Recipe], device: torch.device) -> list[float]:
     """The fastest of a few passes of each; in turns, so that other load on the machine hits all alike."""
     with single_threaded():
         groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
-        batches = [r.training_data(0, r.make_task(0), 0)[:1].to(device) for r in recipes]
+        batches = [[rows[:1].to(device) for rows in r.training_data(0, r.make_task(0), 0)] for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]
         for _ in range(_REPEATS):
             for group, batch, taken in zip(groups, batches, times, strict=True):
                 started = time.perf_counter()
-                group.gradients(batch)
+                group.gradients(*batch)
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
                 taken.append(time.perf_counter() - started)

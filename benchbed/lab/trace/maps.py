@@ -63,13 +63,13 @@ def outputs_of(task: Task) -> Tensor:
     return task.scored.nonzero().flatten()[-_OUTPUTS:]
 
 
-def influence(model: Backbone, tokens: Tensor, outputs: Tensor) -> Tensor:
+def influence(model: Backbone, tokens: Tensor, targets: Tensor) -> Tensor:
     """How much the logit of each output moves, to first order, when another token is replaced: `(B, N, T)`.
 
     Args:
         model: as it was trained.
         tokens: `(B, T)`.
-        outputs: of `outputs_of`.
+        targets: what is predicted of the outputs, `(B, N)`.
 
     The gradient of the right token's logit, less the mean logit, is multiplied with the differences between the
     embeddings of all other tokens and the one that stands there; the answer is the mean of the absolute values.
@@ -82,10 +82,10 @@ def influence(model: Backbone, tokens: Tensor, outputs: Tensor) -> Tensor:
     handle = model.tokens.register_forward_hook(catch)
     try:
         with torch.enable_grad():
-            logits = model(tokens)[:, -len(outputs) :]
+            logits = model(tokens)[:, -targets.shape[1] :]
     finally:
         handle.remove()
-    right = logits.gather(2, tokens[:, outputs, None])[:, :, 0] - logits.mean(dim=2)  # (B, N)
+    right = logits.gather(2, targets[:, :, None])[:, :, 0] - logits.mean(dim=2)  # (B, N)
     table = model.tokens.weight.detach()
     rows = []
     for column in right.unbind(dim=1):

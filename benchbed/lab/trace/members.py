@@ -92,7 +92,8 @@ def _look_into(
     recipe: Recipe, row: MemberRow, steps: list[int], losses: np.ndarray, folder: Path, chance_loss: float
 ) -> MemberTrace:
     task = recipe.make_task(row.seed)
-    tokens = recipe.held_out_data(row.seed, task)[: min(64, max(8, _TOKENS // task.length))]
+    count = min(64, max(8, _TOKENS // task.length))
+    tokens, targets = (rows[:count] for rows in recipe.held_out_data(row.seed, task))
     outputs = outputs_of(task)
     parents = output_parents(task, tokens)
     others = [] if parents is None else other_parents(recipe, task, row.seed, tokens)
@@ -102,7 +103,7 @@ def _look_into(
     measured: dict[int, tuple[Tensor, Tensor | None]] = {}
     for step in sorted({*_evenly(steps, _LOOKS), *frames}):
         model = rebuild(recipe, task, row.seed, torch.load(files[step], weights_only=True))
-        measured[step] = influence(model, tokens, outputs), mixing(model, tokens, outputs)
+        measured[step] = influence(model, tokens, targets[:, -len(outputs) :]), mixing(model, tokens, outputs)
     return MemberTrace(
         row=row,
         steps=steps,

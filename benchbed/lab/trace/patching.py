@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from benchbed.errors import OptionError, ResultError
 from benchbed.lab.trace.maps import patterns
 from benchbed.lab.trace.snapshots import load_snapshot, rebuild
 from benchbed.training.backbone import Backbone
-from benchbed.training.recipe import make_recipe
+from benchbed.training.recipe import Data, make_recipe
 
 __all__ = ["HeadPatch", "Patch", "patch"]
 
@@ -56,11 +56,6 @@ class Patch:
         return asdict(self)
 
 
-class _Data(NamedTuple):
-    tokens: Tensor
-    scored: Tensor
-
-
 def patch(early: Path, late: Path) -> Patch:
     """Exchange patterns between two checkpoints of one member of a traced run.
 
@@ -77,7 +72,7 @@ def patch(early: Path, late: Path) -> Patch:
         )
     recipe, _ = make_recipe(first.config)
     task = recipe.make_task(first.seed)
-    data = _Data(recipe.held_out_data(first.seed, task), task.scored)
+    data = recipe.held_out_data(first.seed, task)
     before, after = (rebuild(recipe, task, first.seed, snapshot.weights) for snapshot in (first, second))
     donors = patterns(before, data.tokens), patterns(after, data.tokens)
     if donors[0] is None or donors[1] is None or not isinstance(before.blocks[0].mixer, PatchableMixer):
@@ -99,7 +94,7 @@ def patch(early: Path, late: Path) -> Patch:
     )
 
 
-def _heads(model: Backbone, data: _Data, donor: list[Tensor], losses: tuple[float, float]) -> list[HeadPatch]:
+def _heads(model: Backbone, data: Data, donor: list[Tensor], losses: tuple[float, float]) -> list[HeadPatch]:
     """All patterns at once, then one by one."""
     own, other = losses
     everything = {layer: list(range(weights.shape[1])) for layer, weights in enumerate(donor)}
@@ -136,6 +131,6 @@ def _patched(model: Backbone, donor: list[Tensor], chosen: Mapping[int, list[int
 
 
 @torch.no_grad()
-def _loss(model: Backbone, data: _Data) -> float:
+def _loss(model: Backbone, data: Data) -> float:
     logits = model(data.tokens)  # (B, N, V)
-    return float(F.cross_entropy(logits.flatten(0, 1), data.tokens[:, data.scored].flatten()))
+    return float(F.cross_entropy(logits.flatten(0, 1), data.targets.flatten()))

@@ -17,7 +17,7 @@ from benchbed.contracts import Task
 from benchbed.errors import PluginError
 from benchbed.training.backbone import Backbone
 from benchbed.training.confirmation.examiner import ask
-from benchbed.training.recipe import Recipe, refuse_edited
+from benchbed.training.recipe import Data, Recipe, refuse_edited
 from benchbed.training.seeding import generator
 
 __all__ = ["Confirmation", "confirm"]
@@ -59,7 +59,7 @@ class _Question:
 
 
 def confirm(
-    recipe: Recipe, seed: int, task: Task, held_out: Tensor, right: Tensor, weights: Tensor, fixed: dict[str, Tensor]
+    recipe: Recipe, seed: int, task: Task, held_out: Data, right: Tensor, weights: Tensor, fixed: dict[str, Tensor]
 ) -> Confirmation:
     """Ask a member that meets the criterion again, with the future hidden.
 
@@ -67,7 +67,7 @@ def confirm(
         recipe: the member's.
         seed: the member's.
         task: the seed's instance.
-        held_out: `(H, T)`.
+        held_out: `(H, ...)`.
         right: `(H, N)` bool, which tokens it predicted with everything in view.
         weights: `(P,)`.
         fixed: its buffers and frozen parameters, by name.
@@ -75,15 +75,15 @@ def confirm(
     Raises:
         PluginError: the mixer cannot be built and run in a process of its own.
     """
-    held_out, right = held_out.cpu(), right.cpu()
+    tokens, targets, right = held_out.tokens.cpu(), held_out.targets.cpu(), right.cpu()
     random, scored = generator(seed, "hidden"), task.scored.nonzero().flatten()
     columns = _read_by_criterion(task, len(scored))
-    others = task.sample(len(held_out), random)
-    share = min(len(held_out), max(1, _ROWS // len(columns)))
-    chosen = [torch.randperm(len(held_out), generator=random)[:share] for _ in columns]
+    others = task.sample(len(tokens), random)
+    share = min(len(tokens), max(1, _ROWS // len(columns)))
+    chosen = [torch.randperm(len(tokens), generator=random)[:share] for _ in columns]
     # Earlier tokens first, each sent when those before it are answered: what a later part shows was asked before.
     asked = list(zip(columns, chosen, strict=True))
-    parts = [(column, _hide(held_out[rows], others[rows], int(scored[column]))) for column, rows in asked]
+    parts = [(column, _hide(tokens[rows], others[rows], int(scored[column]))) for column, rows in asked]
     question = _Question(
         mixer=recipe.mixer,
         options=recipe.mixer_options,
@@ -105,8 +105,7 @@ def confirm(
         ) from None
     accuracy, fallen = right.float().mean(0), torch.zeros(len(columns))
     for i, (column, rows) in enumerate(asked):
-        truth = held_out[rows, int(scored[column])]
-        fallen[i] = right[rows, column].float().mean() - (answers[i] == truth).float().mean()
+        fallen[i] = right[rows, column].float().mean() - (answers[i] == targets[rows, column]).float().mean()
         accuracy[column] -= fallen[i]
     solved = bool(task.solved(accuracy.clamp(0, 1)))
     return Confirmation(solved, not solved and float(fallen.mean()) > _SLACK)

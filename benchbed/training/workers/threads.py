@@ -10,12 +10,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from benchbed.training.devices import single_threaded
-from benchbed.training.engine import EngineSettings
-from benchbed.training.forward import Forward
+from benchbed.training.engine import EngineSettings, compiled_losses
 from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.trajectory import Member
@@ -51,8 +49,7 @@ class Groups:
         settings, vectorise = self._settings, self._settings.engine == "vmap"
         if settings.compiled and self._losses is None:
             # One function for all groups; compiled by each for itself, it would be compiled over and over.
-            template = self._recipe.make_model(0, self._recipe.make_task(0)).to(settings.device)
-            self._losses = torch.compile(Forward(template, vectorise=vectorise).token_losses)
+            self._losses = compiled_losses(self._recipe, settings.device, vectorise=vectorise)
         group = Group(
             self._recipe,
             unit.members,
