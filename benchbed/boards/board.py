@@ -37,6 +37,8 @@ class BoardRow(Costs):
     """Its file, without the ending."""
     rank: int | None
     """1 + entries that are significantly faster; None for one that is not ranked."""
+    last_rank: int | None
+    """The last rank that the same tests allow: all entries but those that are significantly slower."""
     mixer: str
     options: dict[str, Any]
     solved: int
@@ -65,7 +67,7 @@ class BoardRow(Costs):
     device: str
     date: str
     standing: str
-    """Who has checked it."""
+    """Who has checked it; of a run that is no entry, `run`, or `quick look` where it could not become one."""
 
 
 class PairRow(TypedDict):

@@ -11,7 +11,7 @@ __all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", 
 
 BOARD_FILE = "board.json"
 """The file beside a board's entries that holds their standings."""
-_FORM = b"4"
+_FORM = b"5"
 """Another one whenever standings have other fields, so that older files of them are not read."""
 
 

@@ -1,5 +1,6 @@
 """Ranks of a board: exact tests between every pair of its entries."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.results.stats import permutation_p
 
-__all__ = ["Pair", "rank"]
+__all__ = ["Pair", "Place", "rank"]
 
 
 class Pair(NamedTuple):
@@ -22,7 +23,16 @@ class Pair(NamedTuple):
     """By Benjamini and Hochberg, over all pairs of the board."""
 
 
-def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, int], list[Pair]]:
+class Place(NamedTuple):
+    """Where an entry stands, as far as the tests can tell."""
+
+    rank: int
+    """1 + entries that are significantly faster."""
+    last: int
+    """All entries but those that are significantly slower: as far down as it may truly be."""
+
+
+def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, Place], list[Pair]]:
     """Rank the entries of a board: one more than the number of entries that are significantly faster.
 
     So whoever shares rank 1 is beaten by nobody, and no rank depends on the order in which ties are listed. At most
@@ -33,7 +43,7 @@ def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, int], list[Pair]
         board: steps of every entry.
 
     Returns:
-        The rank of every entry, and all pairs.
+        The place of every entry, and all pairs.
     """
     from scipy.stats import false_discovery_control
 
@@ -41,9 +51,10 @@ def rank(board: Mapping[str, Sequence[int]]) -> tuple[dict[str, int], list[Pair]
     values = [permutation_p(board[a], board[b]) for a, b in couples]
     adjusted = false_discovery_control(values).tolist() if values else []
     pairs = [Pair(a, b, p, q) for (a, b), p, q in zip(couples, values, adjusted, strict=True)]
-    ranks = dict.fromkeys(board, 1)
+    faster, slower = Counter[str](), Counter[str]()
     for pair in pairs:
         if pair.adjusted < SIGNIFICANT:
-            slower = max(pair.first, pair.second, key=lambda name: np.mean(board[name]))
-            ranks[slower] += 1
-    return ranks, pairs
+            ahead, behind = sorted(pair[:2], key=lambda name: np.mean(board[name]))
+            slower[ahead] += 1
+            faster[behind] += 1
+    return {name: Place(1 + faster[name], len(board) - slower[name]) for name in board}, pairs

@@ -5,6 +5,7 @@ and only that imports anything heavy.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from benchbed.errors import EntryError
 
 if TYPE_CHECKING:
     from benchbed.boards.board import Standings
+    from benchbed.results.result import Result
 
-__all__ = ["find_entry", "read_standings"]
+__all__ = ["find_entry", "read_standings", "read_with"]
 
 
 def read_standings(folder: Path) -> "Standings":
@@ -32,6 +34,36 @@ def read_standings(folder: Path) -> "Standings":
     from benchbed.boards.standings import compute_standings
 
     return compute_standings(folder)
+
+
+def read_with(boards: Path, folders: Sequence[Path], guests: "Sequence[Result]") -> "list[Standings]":
+    """The standings of the boards that runs belong to, with these among their entries.
+
+    Args:
+        boards: the folder that holds the tracks.
+        folders: the boards that come into question.
+        guests: runs that are no entries, or shall be shown beside theirs.
+
+    Raises:
+        EntryError: a run belongs to none of these boards, or was trained otherwise than the entries there.
+    """
+    from benchbed.boards.entries.entry import entry_folder
+    from benchbed.boards.standings import compute_standings
+
+    homes = {id(guest): entry_folder(boards, guest) for guest in guests}
+    for guest in guests:
+        if homes[id(guest)] not in folders:
+            config = guest.config
+            known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in folders)
+            raise EntryError(
+                f"a run of {config.mixer.name} on {config.level}, track {config.track.name} {config.track.version}: "
+                f"expected a board that it belongs to, found entries on {known} alone"
+            )
+    return [
+        compute_standings(folder, mine)
+        for folder in folders
+        if (mine := [guest for guest in guests if homes[id(guest)] == folder])
+    ]
 
 
 def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:

@@ -1,16 +1,18 @@
 """From the entries of a board to its standings: ranks, tests, ratios and costs, as plain data for all readers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from benchbed.boards.board import BoardRow, Costs, Standings, TunedRate
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import BOARD_FILE, entry_files, stamp
-from benchbed.boards.ranking import rank
+from benchbed.boards.ranking import Place, rank
 from benchbed.config.protocol import MINIMUM_SEEDS
 from benchbed.config.tracks import load_track
+from benchbed.errors import EntryError
 from benchbed.reporting.wording import bound
 from benchbed.results.result import Result
 from benchbed.results.scoring import restricted
@@ -21,18 +23,40 @@ from benchbed.storage.files import write_text
 __all__ = ["compute_standings", "training_costs", "write_standings"]
 
 
-def compute_standings(folder: Path) -> Standings:
+class _Standing(NamedTuple):
+    """A run that stands on a board, or would."""
+
+    key: str
+    """An entry's file; another one for each run that is none."""
+    name: str
+    """As readers know it."""
+    result: Result
+    standing: str
+
+
+def compute_standings(folder: Path, guests: Sequence[Result] = ()) -> Standings:
     """Rank a board's entries and gather what its readers are shown.
 
+    Args:
+        folder: the board's.
+        guests: runs of its level, track and budget that are no entries, to stand among them as if they were.
+
     Raises:
-        EntryError: a file is no entry.
+        EntryError: a file is no entry, or a guest was trained otherwise than the board's entries.
     """
     entries = current_entries([load_entry(path) for path in entry_files(folder)])
-    boards = {entry.entry: entry for entry in entries}
-    ranks, pairs = rank({name: entry.steps for name, entry in boards.items() if _ranked(entry)})
+    known = _names(entries)
+    standing = [_Standing(e.entry, known[e.entry], e.result, e.standing) for e in entries]
+    for number, guest in enumerate(guests, start=1):
+        _refuse_stranger(guest, folder, entries)
+        name = f"{guest.config.mixer.name} (run {number})"
+        standing.append(_Standing(name, name, guest, "quick look" if guest.unranked else "run"))
+    ranks, pairs = rank(
+        {s.key: s.result.restricted_steps for s in standing if s.standing == "quick look" or _ranked(s.result)}
+    )
     baseline = _baseline(entries, load_track(str(folder.parent / "track.yaml")).baseline)
-    names = _names(entries)
-    rows = [_row(e, names[e.entry], ranks.get(e.entry), baseline) for e in entries]
+    names = {s.key: s.name for s in standing}
+    rows = [_row(s, ranks.get(s.key), baseline) for s in standing]
     rows.sort(
         key=lambda row: (row["rank"] or len(rows) + 1, -row["solved"] / row["seeds"], row["mean_steps"], row["entry"])
     )
@@ -94,20 +118,42 @@ def _rounded(data: Any) -> Any:
     return float(f"{data:.9g}") if isinstance(data, float) else data
 
 
-def _ranked(entry: Entry) -> bool:
-    return len(entry.result.members) >= MINIMUM_SEEDS and not entry.result.unranked
+def _ranked(result: Result) -> bool:
+    return len(result.members) >= MINIMUM_SEEDS and not result.unranked
 
 
-def _row(entry: Entry, name: str, place: int | None, baseline: Entry | None) -> BoardRow:
-    result, summary = entry.result, entry.result.summary
-    ratio, interval = ratio_of_means(entry.steps, baseline.steps) if baseline else (None, None)
-    if entry is baseline:
+def _refuse_stranger(guest: Result, folder: Path, entries: list[Entry]) -> None:
+    """Another track, level or budget is another question; fewer seeds, or a rate that was given, is the same one."""
+    if not entries:
+        return
+    theirs, mine = entries[0].result.config, guest.config
+    for what, expected, found in (
+        ("track", theirs.track, mine.track),
+        ("level", theirs.level, mine.level),
+        ("task version", theirs.task.task_version, mine.task.task_version),
+        ("task options", theirs.task.options, mine.task.options),
+        ("budget", theirs.budget, mine.budget),
+        ("backbone", theirs.backbone, mine.backbone),
+        ("bias", theirs.score_bias, mine.score_bias),
+    ):
+        if expected != found:
+            raise EntryError(
+                f"a run of {mine.mixer.name} cannot stand on {folder.parent.name}/{folder.name}: expected {what} "
+                f"{expected}, found {found}; run it at the board's"
+            )
+
+
+def _row(standing: _Standing, place: Place | None, baseline: Entry | None) -> BoardRow:
+    result, summary, steps = standing.result, standing.result.summary, standing.result.restricted_steps
+    ratio, interval = ratio_of_means(steps, baseline.steps) if baseline else (None, None)
+    if baseline and standing.key == baseline.entry:
         interval = None
-    tuning = [_tuned(entry, rate) for rate in sorted({row.learning_rate for row in result.tuning})]
+    tuning = [_tuned(result, rate) for rate in sorted({row.learning_rate for row in result.tuning})]
     return {
-        "name": name,
-        "entry": entry.entry,
-        "rank": place,
+        "name": standing.name,
+        "entry": standing.key,
+        "rank": place.rank if place else None,
+        "last_rank": place.last if place else None,
         "mixer": result.config.mixer.name,
         "options": result.config.mixer.options,
         "solved": summary.solved,
@@ -117,10 +163,10 @@ def _row(entry: Entry, name: str, place: int | None, baseline: Entry | None) -> 
         "mean_steps_interval": summary.mean_steps_interval,
         "median_steps": summary.median_steps,
         "median_interval": summary.median_interval,
-        "steps": entry.steps,
+        "steps": steps,
         "ratio": ratio,
         "ratio_interval": interval,
-        "ratio_bound": bound(_solved(entry), _solved(baseline)) if baseline else "",
+        "ratio_bound": bound(_solved(result), _solved(baseline.result)) if baseline else "",
         "learning_rate": result.learning_rate,
         "rates_that_solve": sum(2 * rate["solved"] > rate["seeds"] for rate in tuning),
         "rates": len(tuning),
@@ -131,19 +177,19 @@ def _row(entry: Entry, name: str, place: int | None, baseline: Entry | None) -> 
         **training_costs(result),
         "device": result.environment.device,
         "date": result.finished[:10],
-        "standing": entry.standing,
+        "standing": standing.standing,
     }
 
 
-def _solved(entry: Entry) -> tuple[int, int]:
+def _solved(result: Result) -> tuple[int, int]:
     """Solved and all seeds."""
-    return entry.result.summary.solved, entry.result.summary.seeds
+    return result.summary.solved, result.summary.seeds
 
 
-def _tuned(entry: Entry, rate: float) -> TunedRate:
+def _tuned(result: Result, rate: float) -> TunedRate:
     """What the tuning seeds did at a rate; the mean counts an unsolved one with the whole budget."""
-    rows = [row for row in entry.result.tuning if row.learning_rate == rate]
-    budget = entry.result.config.budget.steps
+    rows = [row for row in result.tuning if row.learning_rate == rate]
+    budget = result.config.budget.steps
     return {
         "rate": rate,
         "solved": sum(row.status == "solved" for row in rows),

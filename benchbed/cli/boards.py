@@ -47,13 +47,22 @@ def show(
     level: Annotated[str | None, typer.Argument(help="Task, or task@level. [default: all]")] = None,
     track: Track = None,
     sort: Annotated[Sort, typer.Option(help="What to sort by.")] = Sort.rank,
+    guests: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="RUN", help="Show a finished run among the entries; repeat."),
+    ] = None,
     boards: Boards = None,
     as_json: Json = False,
 ) -> None:
     """Print boards: also what `benchbed leaderboard` does without a command."""
     from benchbed.boards.views.tables import print_boards
 
-    print_boards(level, track, sort.value, boards, as_json=as_json)
+    runs = []
+    if guests:
+        from benchbed.results.result import load_result
+
+        runs = [load_result(path) for path in guests]
+    print_boards(level, track, sort.value, boards, guests=runs, as_json=as_json)
 
 
 @leaderboard.command()

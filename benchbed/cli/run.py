@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchbed.config.request import RunRequest
+    from benchbed.results.result import Result
     from benchbed.runs.execute import PlannedRun
 
 __all__ = ["run"]
@@ -77,6 +78,7 @@ def run(
             train_all_ahead(planned, how, screen, fresh=fresh)
             fresh = False
         results = [run_live(each, how, screen, fresh=fresh) for each in planned]
+    _say_standings(results, screen)
     if as_json:
         print_json([result.model_dump(mode="json") for result in results])
     elif len(results) > 1:
@@ -98,6 +100,18 @@ def _say_track(device: str, screen: "Console") -> None:
 
     reason = "CUDA is present" if device == "cuda" else f"the device is {device}, not CUDA"
     say(screen, f"track {default_track(device)}, because {reason}; choose another with --track")
+
+
+def _say_standings(results: "list[Result]", screen: "Console") -> None:
+    """Where each of them would stand, if its board has entries."""
+    from benchbed.boards.folders import boards_folder
+    from benchbed.boards.views.sentences import provisional
+    from benchbed.reporting.live import say
+
+    boards = boards_folder()
+    for said in (provisional(boards, result) for result in results):
+        if said:
+            say(screen, said)
 
 
 def _prepare(request: "RunRequest", device: str, out: Path, target: int | None, option: str | None) -> "PlannedRun":

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -23,6 +23,7 @@ from benchbed.storage.schema import Strict, describe_error, fingerprint
 __all__ = [
     "BackboneSizes",
     "Budget",
+    "Family",
     "Level",
     "OptimiserSettings",
     "Seeds",
@@ -114,9 +115,15 @@ class Level(Strict):
     """Budget at this level, where it differs from the track's."""
 
 
+Family = Literal["fixed pattern", "content", "state"]
+"""What has to be found: places that are always the same, places by what stands there, or a state to keep."""
+
+
 class TaskLevels(Strict):
     """The levels of one task."""
 
+    family: Family | None = None
+    """Tracks of before 2026-11-26 name none."""
     default: str
     levels: Annotated[dict[str, Level], Field(min_length=1)]
 

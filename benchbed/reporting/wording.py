@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["bound", "clock", "number", "options_line", "with_interval"]
+__all__ = ["bound", "clock", "number", "options_line", "place", "with_interval"]
 
 
 def number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
@@ -14,6 +14,11 @@ def number(value: float | None, form: str = ",.0f", missing: str = "not reached"
 def with_interval(value: float, interval: Sequence[float] | None, form: str = ",.0f") -> str:
     """`266 [157, 374]`."""
     return f"{value:{form}}" + (f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else "")
+
+
+def place(rank: int | None, last: int | None) -> str:
+    """`3 to 11`: the rank, and the last one that the same tests allow."""
+    return "unranked" if rank is None else f"{rank}" if rank == last else f"{rank} to {last}"
 
 
 def options_line(options: Mapping[str, Any], separator: str = ", ") -> str:

@@ -9,10 +9,15 @@ from clock import run_script
 
 from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.folders import find_boards
+from benchbed.boards.ranking import rank
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import write_standings
 from benchbed.boards.views.markdown import board_markdown
+from benchbed.boards.views.sentences import provisional
 from benchbed.errors import EntryError
+from benchbed.reporting.wording import place
+from benchbed.results.result import load_result, save_result
+from benchbed.results.stats import ratio_of_means
 
 LEVEL = "tiny/linear_map@s1"
 
@@ -81,3 +86,65 @@ def test_the_short_way_to_a_board_shows_what_the_long_one_does(cli, boards, monk
     with contextlib.nullcontext() if code == 0 else pytest.raises(SystemExit, match="2"):
         short()
     assert capsys.readouterr() == (out, err)
+
+
+def reconfigured(run, part, **changes):
+    """The run as if a part of its config had been another."""
+    result = load_result(run)
+    config = result.config.model_copy(update={part: getattr(result.config, part).model_copy(update=changes)})
+    save_result(result.model_copy(update={"config": config, "identity": config.identity}), run)
+
+
+def test_a_run_is_shown_among_the_entries_of_its_board(boards, run, cli):
+    code, out, err = cli("leaderboard", "linear_map", "--with", run, "--json")
+    assert code == 0, err
+    (board,) = json.loads(out)
+    row = next(row for row in board["rows"] if row["standing"] == "run")
+    assert (row["name"], row["steps"]) == ("mlp_mixer (run 1)", load_result(run).restricted_steps)
+    entered = load_result(run)
+    names, _ = rank({r["entry"]: r["steps"] for r in board["rows"]})
+    assert (row["rank"], row["last_rank"]) == names["mlp_mixer (run 1)"], "as if it were an entry"
+    assert row["ratio"] == pytest.approx(
+        ratio_of_means(entered.restricted_steps, next(r["steps"] for r in board["rows"] if r["ratio"] == 1))[0]
+    )
+    _, out, _ = cli("leaderboard", "linear_map", "--with", run)
+    assert f"mlp_mixer (run 1) would have rank {place(row['rank'], row['last_rank'])} of 3: " in " ".join(out.split())
+    assert len(read_standings(boards / LEVEL)["rows"]) == 2, "nothing was added"
+
+
+def test_a_quick_look_is_compared_and_named_what_it_is(boards, run, cli):
+    result = load_result(run)
+    save_result(result.model_copy(update={"unranked": ["--learning-rate 0.01 instead of tuning"]}), run)
+    _, out, _ = cli("leaderboard", "linear_map", "--with", run)
+    assert "(a quick look, which no board takes: compared by the same tests, and nothing more)" in " ".join(
+        out.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "message"),
+    [
+        ("budget", {"held_out": 7}, "expected budget"),
+        ("backbone", {"dim": 17}, "expected backbone dim=16"),
+        ("task", {"level": "s2"}, "expected a board that it belongs to, found entries on tiny/linear_map@s1 alone"),
+        ("task", {"task_version": 9}, "expected task version 1, found 9"),
+        ("track", {"hash": "0" * 64}, "expected track"),
+    ],
+)
+def test_a_run_of_another_question_cannot_stand_among_them(boards, run, cli, part, changes, message):
+    reconfigured(run, part, **changes)
+    code, out, err = cli("leaderboard", "linear_map", "--with", run)
+    assert (code, out) == (2, "")
+    assert message in " ".join(err.split())
+
+
+def test_a_finished_run_says_where_it_would_stand(boards, run):
+    said = provisional(boards, load_result(run))
+    assert said is not None
+    assert said.startswith("mlp_mixer (run 1) would have rank ")
+    assert "times the mean steps of static_mixer" in said
+    for path in (boards / LEVEL).glob("*.yaml"):
+        path.unlink()
+    assert provisional(boards, load_result(run)) is None, "nobody to stand among"
+    reconfigured(run, "track", name="elsewhere")
+    assert provisional(boards, load_result(run)) is None

@@ -76,19 +76,19 @@ def test_rank_is_one_more_than_those_who_are_significantly_faster():
         "middle": [800, 900, 1000, 1100, 800, 900, 1000, 1100],
     }
     ranks, pairs = rank(board)
-    assert ranks == {"fast": 1, "fast too": 1, "middle": 3, "slow": 4}
+    assert ranks == {"fast": (1, 2), "fast too": (1, 2), "middle": (3, 3), "slow": (4, 4)}
     assert len(pairs) == 6
     # Five of six pairs have the smallest p there is: Benjamini and Hochberg take it times six, divided by five.
     assert min(pair.adjusted for pair in pairs) == pytest.approx(2 / 12870 * 6 / 5)
     alone, none = rank({"one": [1, 2]})
-    assert (alone, none) == ({"one": 1}, [])
+    assert (alone, none) == ({"one": (1, 1)}, [])
 
 
 def test_a_long_board_still_tells_apart_what_is_apart():
     fast, slow = ({f"{name} {i}": [first + 25 * k for k in range(8)] for i in range(20)} for name, first in SIDES)
     ranks, pairs = rank(fast | slow)
-    assert {ranks[name] for name in fast} == {1}
-    assert {ranks[name] for name in slow} == {21}
+    assert {ranks[name] for name in fast} == {(1, 20)}
+    assert {ranks[name] for name in slow} == {(21, 40)}
     assert sum(pair.adjusted < 0.05 for pair in pairs) == 400
     assert min(holm([pair.p for pair in pairs])) > 0.05, "which is why the boards do not use it"
 
@@ -113,9 +113,11 @@ def test_few_of_the_pairs_that_are_told_apart_are_alike():
 @given(st.lists(st.lists(grid, min_size=8, max_size=8), min_size=1, max_size=4))
 def test_nobody_ranks_behind_without_someone_significantly_faster(board):
     ranks, pairs = rank({str(i): steps for i, steps in enumerate(board)})
-    assert min(ranks.values()) == 1
+    assert min(place.rank for place in ranks.values()) == 1
+    assert max(place.last for place in ranks.values()) == len(board)
     beaten = sum(pair.adjusted < 0.05 for pair in pairs)
-    assert sum(ranks.values()) == len(board) + beaten
+    assert sum(place.rank for place in ranks.values()) == len(board) + beaten
+    assert sum(place.last for place in ranks.values()) == len(board) ** 2 - beaten
 
 
 def test_the_test_keeps_its_level_when_seeds_are_alike():

@@ -16,7 +16,7 @@ from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import separation
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import EntryError
-from benchbed.reporting.wording import bound, number, options_line, with_interval
+from benchbed.reporting.wording import bound, number, options_line, place, with_interval
 from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
 from benchbed.storage.files import write_text
 
@@ -34,7 +34,7 @@ def board_markdown(board: Standings) -> str:
         shown = options_line(row["options"], " ")
         rows.append(
             [
-                str(row["rank"] or "unranked"),
+                place(row["rank"], row["last_rank"]),
                 f"`{row['name']}`" + (f" ({shown})" if shown else ""),
                 f"{row['solved']}/{row['seeds']}",
                 with_interval(row["mean_steps"], row["mean_steps_interval"]),

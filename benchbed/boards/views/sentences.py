@@ -1,17 +1,24 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchbed.boards.reading import read_with
 from benchbed.config.protocol import SIGNIFICANT
+from benchbed.errors import BenchbedError
+from benchbed.reporting.wording import place, with_interval
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
+    from benchbed.results.result import Result
 
-__all__ = ["CHECKED_BY", "separation", "sort_rows", "verdict"]
+__all__ = ["CHECKED_BY", "GUESTS", "provisional", "separation", "sort_rows", "standing", "verdict"]
 
 CHECKED_BY = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed", "withdrawn": "withdrawn"}
 """Who has checked an entry."""
+GUESTS = {"run": "a run, no entry", "quick look": "a quick look"}
+"""What stands on a board without being an entry."""
 
 
 def separation(board: "Standings") -> str:
@@ -27,6 +34,49 @@ def separation(board: "Standings") -> str:
         "share rank 1: no entry is significantly faster than any of them" if len(best) > 1 else "is alone on rank 1"
     )
     return f"{first} {share}; {told} (exact permutation tests, false discovery rate 5%)."
+
+
+def standing(board: "Standings", row: "BoardRow") -> str:
+    """Where one run stands among the others: its rank, the last that tests allow, whom it beats, who beats it."""
+    ahead, behind = list[str](), list[str]()
+    means = {other["entry"]: (other["mean_steps"], other["name"]) for other in board["rows"]}
+    for pair in board["pairs"]:
+        both = [pair["first"], pair["second"]]
+        if pair["adjusted"] < SIGNIFICANT and row["entry"] in both:
+            both.remove(row["entry"])
+            mean, name = means[both[0]]
+            (ahead if mean < row["mean_steps"] else behind).append(name)
+    ranked = sum(other["rank"] is not None for other in board["rows"])
+    is_entry = row["standing"] not in GUESTS
+    said = (
+        f"{row['name']} {'has' if is_entry else 'would have'} rank {place(row['rank'], row['last_rank'])} of {ranked}"
+    )
+    if row["standing"] == "quick look":
+        said += " (a quick look, which no board takes: compared by the same tests, and nothing more)"
+    beaten = f"faster than {_some(behind)}" if behind else "faster than none"
+    beating = f"slower than {_some(ahead)}" if ahead else "slower than none"
+    ratio = ""
+    if row["ratio"] is not None and row["entry"] != board["baseline"]:
+        shown = with_interval(row["ratio"], row["ratio_interval"], ".2f")
+        ratio = f"; {row['ratio_bound']}{shown} times the mean steps of {board['baseline']}"
+    return f"{said}: {beaten}, {beating}{ratio}."
+
+
+def provisional(boards: Path, result: "Result") -> str | None:
+    """Where a finished run would stand; None where its board is empty, or asks something else."""
+    from benchbed.boards.entries.entry import entry_folder
+
+    try:
+        (board,) = read_with(boards, [entry_folder(boards, result)], [result])
+    except BenchbedError:
+        return None
+    (mine,) = [row for row in board["rows"] if row["standing"] in GUESTS]
+    return standing(board, mine) if len(board["rows"]) > 1 else None
+
+
+def _some(names: list[str]) -> str:
+    """A few names, and how many more."""
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def verdict(pair: "Comparison") -> str:

@@ -13,7 +13,7 @@ from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, solved_figure
 from benchbed.boards.views.sentences import CHECKED_BY, separation
-from benchbed.reporting.wording import number, options_line, with_interval
+from benchbed.reporting.wording import number, options_line, place, with_interval
 from benchbed.storage.files import write_text
 
 __all__ = ["write_site"]
@@ -40,6 +40,7 @@ def write_site(boards: Path, target: Path) -> Path:
         "interval": with_interval,
         "number": number,
         "options": options_line,
+        "place": place,
         "standing": CHECKED_BY.__getitem__,
     }
     pages.globals["version"] = __version__

@@ -1,6 +1,7 @@
 """Boards, pairs of entries and problems as a person sees them in a terminal."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from benchbed.boards.folders import boards_folder, find_boards
-from benchbed.boards.reading import read_standings
-from benchbed.boards.views.sentences import CHECKED_BY, separation, sort_rows
-from benchbed.reporting.wording import number, options_line, with_interval
+from benchbed.boards.reading import read_standings, read_with
+from benchbed.boards.views.sentences import CHECKED_BY, GUESTS, separation, sort_rows, standing
+from benchbed.reporting.wording import number, options_line, place, with_interval
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
+    from benchbed.results.result import Result
 
 __all__ = ["board_table", "pair_table", "print_boards"]
 
@@ -29,6 +31,7 @@ def print_boards(
     by: str = "rank",
     boards: Path | None = None,
     *,
+    guests: "Sequence[Result]" = (),
     as_json: bool = False,
 ) -> None:
     """What `benchbed leaderboard` prints.
@@ -38,12 +41,15 @@ def print_boards(
         track: None for all.
         by: one of `benchbed.boards.folders.Sort`.
         boards: the folder that holds the tracks; by default see `boards_folder`.
+        guests: runs that are shown among the entries of their boards; only those boards are.
         as_json: print data instead of tables.
 
     Raises:
         EntryError: there is no such board, or a file on it is no entry.
     """
-    found = [read_standings(folder) for folder in find_boards(boards_folder(boards), track, level)]
+    home = boards_folder(boards)
+    folders = find_boards(home, track, level)
+    found = read_with(home, folders, guests) if guests else [read_standings(folder) for folder in folders]
     if as_json:
         print(json.dumps([{**board, "rows": sort_rows(board["rows"], by)} for board in found], indent=2))
         return
@@ -52,6 +58,9 @@ def print_boards(
         console.width = 200  # a file or a pipe has no edge
     for board in found:
         console.print(board_table(board, by, console.width), separation(board), "", highlight=False)
+        for row in board["rows"]:
+            if row["standing"] in GUESTS:
+                console.print(standing(board, row), "", highlight=False)
 
 
 def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table:
@@ -64,7 +73,7 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
     """
     rows = sort_rows(board["rows"], by)
     columns = {
-        "rank": [Text(str(row["rank"] or "unranked")) for row in rows],
+        "rank": [Text(place(row["rank"], row["last_rank"])) for row in rows],
         "mixer": [_mixer(row) for row in rows],
         "solved": [_bar(row["solved"], row["seeds"]) for row in rows],
         "mean steps [95%]": [Text(with_interval(row["mean_steps"], row["mean_steps_interval"])) for row in rows],
@@ -76,7 +85,7 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
         "FLOPs": [Text(number(row["flops_per_token"])) for row in rows],
         "device": [Text(row["device"].partition(" (")[0]) for row in rows],
         "date": [Text(row["date"]) for row in rows],
-        "checked by": [Text(CHECKED_BY[row["standing"]]) for row in rows],
+        "checked by": [Text((CHECKED_BY | GUESTS)[row["standing"]]) for row in rows],
     }
     if by in _COSTS:
         columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
@@ -121,7 +130,8 @@ def pair_table(pair: "Comparison") -> Table:
 
 
 _CAPTION = (
-    "rank: 1 + entries that are significantly faster (exact permutation tests, false discovery rate 5%). "
+    "rank: 1 + entries that are significantly faster, to all but those that are significantly slower (exact "
+    "permutation tests, false discovery rate 5%). "
     "mean: of min(steps, budget) with its t-interval; > and < are bounds where seeds did not solve. rates: learning "
     "rates at which most tuning seeds solved. FLOPs: a token, forward."
 )

@@ -16,7 +16,7 @@ from benchbed.lab.sweep.cells import Cell, Sweep
 from benchbed.results.scoring import restricted
 from benchbed.runs.execute import PlannedRun
 
-__all__ = ["FIGURES", "Experiment", "Measure", "Part", "lines_of", "numbers_of"]
+__all__ = ["FIGURES", "Experiment", "Measure", "Part", "lines_of", "names_of", "numbers_of"]
 
 Measure = Literal["final_loss", "plateau_end"]
 """Final held-out loss as a share of chance, a diverged seed counting 1; or min(plateau end, budget)."""
@@ -98,6 +98,17 @@ def lines_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> list[
         points = [(x, max(y, floor)) for x, row in zip(places, mine, strict=True) for y in row[experiment.measure]]
         lines.append(Samples(label, [float(x) for x, _ in points], [float(y) for _, y in points]))
     return lines
+
+
+def names_of(experiment: Experiment, numbers: Sequence[dict[str, Any]]) -> dict[float, str]:
+    """Which mixers stand at a place of the horizontal axis, where it is one of mixers; else nothing."""
+    if experiment.x != "mixer":
+        return {}
+    mixers, names = list(dict.fromkeys(row["mixer"] for row in numbers)), dict[float, list[str]]()
+    for row in numbers:
+        known = names.setdefault(float(_place(experiment, row, mixers)), [])
+        known += [row["mixer"]] if row["mixer"] not in known else []
+    return {place: ", ".join(known) for place, known in names.items()}
 
 
 def _place(experiment: Experiment, row: dict[str, Any], mixers: list[str]) -> float:

@@ -1,6 +1,6 @@
 """Pictures of the paper's experiments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,15 @@ _COLUMNS = 4
 
 
 def draw_experiment(
-    experiment: Experiment, lines: Sequence[Samples], budget: int, path: Path, *, quick: bool
+    experiment: Experiment,
+    lines: Sequence[Samples],
+    names: Mapping[float, str],
+    budget: int,
+    path: Path,
+    *,
+    quick: bool,
 ) -> None:
-    """Draw the measure against what was varied, a line a part.
+    """Draw the measure against what was varied, a line a part; arguments are those of `lines_of` and `names_of`.
 
     Raises:
         StorageError: the file cannot be written.
@@ -30,7 +36,7 @@ def draw_experiment(
     axes = figure.subplots()
     if experiment.measure == "plateau_end":
         axes.axhline(budget, color="0.5", linestyle=":", linewidth=1, label="budget")
-    _draw_lines(axes, experiment, lines)
+    _draw_lines(axes, experiment, lines, names)
     measure = _MEASURES[experiment.measure]
     figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
     save(figure, path)
@@ -52,19 +58,21 @@ def draw_losses(traced: Sequence[MemberTrace], title: str, path: Path) -> None:
     save(figure, path)
 
 
-def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples]) -> None:
+def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples], names: Mapping[float, str]) -> None:
     """A dot a seed, a line through the means."""
     for number, line in enumerate(lines):
         colour, places = f"C{number}", sorted(set(line.x))
         axes.plot(line.x, line.y, ".", color=colour, alpha=0.4)
         means = [np.mean([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places]
         axes.plot(places, means, color=colour, linewidth=1.4, label=line.label)
+    axes.set_xticks(sorted({x for line in lines for x in line.x}))
     if experiment.by_state:
         axes.set_xscale("log", base=2)
-    else:
-        axes.set_xticks(sorted({x for line in lines for x in line.x}))
-    if experiment.x == "mixer" and not experiment.by_state:
-        axes.set_xticks([0, 1], ["multi_head_attention", "mlp_mixer"])
+        for place, name in names.items():
+            above = axes.get_xaxis_transform()
+            axes.text(place, 0.97, name, rotation=90, ha="right", va="top", fontsize=7, color="0.4", transform=above)
+    elif names:
+        axes.set_xticks(list(names), list(names.values()))
     axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
     bare(axes)
     axes.legend(frameon=False)

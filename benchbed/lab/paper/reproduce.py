@@ -11,7 +11,7 @@ from benchbed.config.request import RunRequest
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import ResultError
 from benchbed.lab.paper.claims import Verdict, abruptness, fall_shares, judge_abruptness, judge_trend
-from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, numbers_of
+from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, names_of, numbers_of
 from benchbed.lab.paper.figures import draw_experiment, draw_losses
 from benchbed.lab.sweep.job import run_sweep
 from benchbed.lab.trace.members import MemberTrace, trace, train_recorded
@@ -97,7 +97,8 @@ def _sweeps(
         "learning_rate": request.learning_rate or "tuned for each cell",
         "trained_by_commit": sorted(filter(None, commits)),
     }
-    draw_experiment(experiment, lines, about["max_steps"], folder / "figure.png", quick=quick)
+    names = names_of(experiment, numbers)
+    draw_experiment(experiment, lines, names, about["max_steps"], folder / "figure.png", quick=quick)
     return judge_trend(lines, rises=experiment.rises), about
 
 
