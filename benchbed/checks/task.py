@@ -211,7 +211,8 @@ def _guess(counted: Counted, place: int) -> float:
     few = len(counted.scored) <= 32  # of many tokens, fewer tables each
     earlier = counted.scored[:place][-32 if few else -8 :]
     latest = [earlier[-n:] for n in range(3, 9) if n <= len(earlier) and counted.vocabulary**n <= 2**12]
-    pairs = combinations(earlier[-12 if few else -4 :], 2)
+    # Pairs of more values than there are sequences to count them in are known to nobody.
+    pairs = combinations(earlier[-12 if few else -4 :], 2) if counted.vocabulary**2 <= 2**12 else ()
     sets: list[list[int]] = [[], *([token] for token in earlier), *map(list, pairs), *latest]
     return max(counted.accuracy(counted.scored[place], counted.fixed(columns)) for columns in sets)
 

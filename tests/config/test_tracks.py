@@ -2,6 +2,7 @@ import pytest
 import yaml
 from strangers import TINY_TRACK
 
+from benchbed.checks.task import TaskSubject, task_conformance
 from benchbed.config.tracks import load_track, track_names
 from benchbed.errors import TrackError, UnknownNameError
 from benchbed.plugins.registry import find
@@ -70,3 +71,20 @@ def test_unknown_track_level_and_missing_file(tiny):
 def test_fingerprint_does_not_depend_on_the_order_of_keys():
     assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
     assert fingerprint({"a": 1, "b": [1, 2]}) != fingerprint({"a": 1, "b": [2, 1]})
+
+
+LEVELS = [(task, level) for task, known in load_track("lite").tasks.items() for level in known.levels]
+
+
+@pytest.mark.parametrize(("task", "level"), LEVELS)
+def test_every_level_of_lite_is_what_it_says(task, level):
+    """Parents, chance and criterion, measured by counting."""
+    options = load_track("lite").tasks[task].levels[level].options
+    subject = TaskSubject(find("task", task).load(), options)
+    failed = [f for f in task_conformance(subject) if f.status not in ("passed", "note")]
+    assert failed == []
+
+
+def test_every_task_of_a_track_has_a_family():
+    for name in track_names():
+        assert all(known.family for known in load_track(name).tasks.values())
