@@ -31,6 +31,7 @@ class FigureName(StrEnum):
     fig4_plateau = "fig4-plateau"
     fig5_heads = "fig5-heads"
     fig6_mixer = "fig6-mixer"
+    recall_state = "recall-state"
 
 
 def sweep(
@@ -124,7 +125,7 @@ def reproduce(
     time_limit: TimeLimit = None,
     device: Device = "auto",
 ) -> None:
-    """Run an experiment of arXiv 2606.25010: its figure, its numbers, and whether its claim holds."""
+    """Run an experiment of the paper, or recall against state: figure, numbers, and whether the claim holds."""
     from benchbed.lab.paper.reproduce import reproduce as run_it
 
     with going_on(time_limit):

@@ -113,6 +113,8 @@ def tiny_experiments(monkeypatch, tiny_path):
             key = experiment.x
             grid = () if key == "mixer" else (f"{key}={sizes[key]}",)
             options = {"states": "3", "state_size": "4"} if part.sweep.request.task == "cellular_automata" else {}
+            if part.sweep.request.task == "associative_recall":
+                options = {"pairs": "2", "queries": "2", "keys": "2", "values": "2"}
             request = replace(
                 part.sweep.request,
                 track=str(tiny_path),

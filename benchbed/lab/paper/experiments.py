@@ -129,6 +129,14 @@ def _size(size: int, ones: str) -> tuple[str, str]:
     return f"task.state_size={size}", f"task.sparsity={ones}"
 
 
+def _pairs(number: int, **changes: Any) -> dict[str, Any]:
+    """So many keys, each of them in every sequence, and each asked for once."""
+    sizes = {"pairs": number, "queries": number, "keys": number, "values": number}
+    return {"task": "associative_recall", "task_options": {**sizes, "order": "power_law"}, **changes}
+
+
+_STATES = ("lstm", "gated_linear_attention", "linear_rnn", "linear_attention", "delta_net", "retention")
+_STATES += ("gated_delta_net", _ATTENTION)
 _TIED = "mixer.heads,backbone.dim,backbone.mlp_dim"
 _BOTH = (_ATTENTION, _TOKEN_MLP)
 
@@ -200,5 +208,33 @@ FIGURES: dict[str, Experiment | None] = {
             for size in (12, 16)
         ),
         full=tuple(Part(f"s = {ones}", _full(f"task.sparsity={ones}", mixers=_BOTH)) for ones in (5, 7)),
+    ),
+    "recall-state": Experiment(
+        claim="The more a mixer carries over, the more it recalls: the final loss falls with the size of its state.",
+        measure="final_loss",
+        rises=False,
+        x="mixer",
+        x_label="measured state (numbers carried over from the pairs, all layers)",
+        quick=tuple(
+            Part(
+                f"{number} pairs",
+                _quick(
+                    mixers=_STATES,
+                    backbone={"dim": 16, "mlp_dim": 64},
+                    seeds=4,
+                    max_steps=1500,
+                    learning_rate=3e-3,
+                    **_pairs(number),
+                ),
+            )
+            for number in (4, 8)
+        ),
+        full=tuple(
+            Part(f"{number} pairs", _full(mixers=_STATES, backbone={"dim": 32, "mlp_dim": 128}, **_pairs(number)))
+            for number in (8, 16, 32)
+        ),
+        note="no experiment of the paper; state and recall are of models of one width, and differ in much beside it",
+        paper="arXiv 2312.04927",
+        by_state=True,
     ),
 }
