@@ -35,6 +35,7 @@ class BackendName(StrEnum):
 Text = list[str] | None
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Compiled = Annotated[
     bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile. [default: by a rule, where it pays]")

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
-from benchbed.cli.arguments import Backend, BackendName, Compiled, Json, TimeLimit, split_names
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Csv, Json, TimeLimit, split_names
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 
 __all__ = ["compare", "leaderboard", "schema", "suite"]
@@ -53,6 +53,7 @@ def show(
     ] = None,
     boards: Boards = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Print boards: also what `benchbed leaderboard` does without a command."""
     from benchbed.boards.views.tables import print_boards
@@ -62,7 +63,20 @@ def show(
         from benchbed.results.result import load_result
 
         runs = [load_result(path) for path in guests]
-    print_boards(level, track, sort.value, boards, guests=runs, as_json=as_json)
+    print_boards(level, track, sort.value, boards, guests=runs, as_json=as_json, as_csv=as_csv)
+
+
+@leaderboard.command()
+def overall(
+    track: Track = None,
+    boards: Boards = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Print every mixer over all levels of a track: how many times the baseline's steps it takes."""
+    from benchbed.boards.views.tables import print_overall
+
+    print_overall(track, boards, as_json=as_json, as_csv=as_csv)
 
 
 @leaderboard.command()

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli.arguments import Json, MixerOptions, TaskOptions, parse_assignments
-from benchbed.cli.terminal import console, only_json, print_json, working
+from benchbed.cli.arguments import Csv, Json, MixerOptions, TaskOptions, parse_assignments
+from benchbed.cli.terminal import console, only_json, print_csv, print_json, working
 from benchbed.errors import OptionError
 
 __all__ = ["check", "list_", "new", "plugins"]
@@ -32,6 +32,7 @@ class Holds(StrEnum):
 def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")] = Listed.mixers,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List mixers, tasks or tracks, without importing them."""
     if what is Listed.tracks:
@@ -42,19 +43,20 @@ def list_(
         from benchbed.plugins.listing import list_plugins
 
         rows = list_plugins("task" if what is Listed.tasks else "mixer")
-    _print(rows, as_json)
+    _print(rows, as_json, as_csv)
 
 
 def plugins(
     load: Annotated[bool, typer.Option("--check", help="Import each and say whether it works.")] = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List every installed mixer and task with its status; exit code 1 if --check finds a broken one."""
     from benchbed.plugins.listing import list_installed
 
     with only_json(as_json):
         rows = list_installed(load)
-    _print(rows, as_json)
+    _print(rows, as_json, as_csv)
     if any(row["status"].startswith("broken") for row in rows):
         raise typer.Exit(1)
 
@@ -114,9 +116,12 @@ def new(
     print(f"  benchbed run {run}")
 
 
-def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _print(rows: list[dict[str, Any]], as_json: bool, as_csv: bool) -> None:
     if as_json:
         print_json(rows)
+        return
+    if as_csv:
+        print_csv(rows)
         return
     from benchbed.reporting.tables import listing_table
 

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
@@ -14,7 +14,7 @@ import typer
 
 from benchbed.errors import OptionError
 
-__all__ = ["console", "going_on", "only_json", "print_json", "working"]
+__all__ = ["console", "going_on", "only_json", "print_csv", "print_json", "working"]
 
 
 def console(stderr: bool = False) -> Any:
@@ -38,6 +38,14 @@ def only_json(wanted: bool) -> Iterator[None]:
 def print_json(data: Any) -> None:
     """Print data for machines."""
     print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows for spreadsheets; lists become words."""
+    from benchbed.storage.files import csv_text
+
+    plain = [{k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()} for row in rows]
+    print(csv_text(plain), end="")
 
 
 @contextmanager

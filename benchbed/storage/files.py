@@ -1,11 +1,12 @@
 """Files that are either whole or absent: strict YAML, atomic writes, one writer a folder."""
 
 import contextlib
+import csv
 import io
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,16 @@ import yaml
 
 from benchbed.errors import BusyError, StorageError
 
-__all__ = ["YamlError", "dump_yaml", "exclusive", "load_yaml", "write_atomically", "write_text", "write_yaml"]
+__all__ = [
+    "YamlError",
+    "csv_text",
+    "dump_yaml",
+    "exclusive",
+    "load_yaml",
+    "write_atomically",
+    "write_text",
+    "write_yaml",
+]
 
 
 class YamlError(ValueError):
@@ -158,3 +168,13 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV: a column for every key that one of them has, in the order of those that have most."""
+    columns = list(dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,19 +1,33 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchbed.boards.reading import read_with
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import BenchbedError
-from benchbed.reporting.wording import place, with_interval
+from benchbed.reporting.wording import options_line, place, with_interval
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
+    from benchbed.boards.overall import Overall
     from benchbed.results.result import Result
 
-__all__ = ["CHECKED_BY", "GUESTS", "provisional", "separation", "sort_rows", "standing", "verdict"]
+__all__ = [
+    "CHECKED_BY",
+    "GUESTS",
+    "OVERALL",
+    "board_rows",
+    "overall_cells",
+    "overall_rows",
+    "provisional",
+    "separation",
+    "sort_rows",
+    "standing",
+    "verdict",
+]
 
 CHECKED_BY = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed", "withdrawn": "withdrawn"}
 """Who has checked an entry."""
@@ -77,6 +91,64 @@ def provisional(boards: Path, result: "Result") -> str | None:
 def _some(names: list[str]) -> str:
     """A few names, and how many more."""
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+OVERALL = (
+    "ratio: geometric mean over levels of the ratio of mean steps to the baseline's, with equal weight to each "
+    "family of tasks; > and < are bounds where seeds did not solve, ~ where on both sides. It depends on no other "
+    "entry. Who lacks a level has no place."
+)
+"""What the view over all levels says, and what not."""
+
+
+def overall_cells(one: "Overall") -> list[str]:
+    """One mixer over all levels, as every view shows it: ratio, range, families, solved, what it lacks."""
+    low_high = "" if one.without_one is None else f"{one.without_one[0]:.2f} to {one.without_one[1]:.2f}"
+    return [
+        one.name,
+        "" if one.ratio is None else f"{one.bound}{one.ratio:.2f}",
+        low_high,
+        *("" if found is None else f"{found[1]}{found[0]:.2f}" for found in one.families.values()),
+        f"{one.solved:.0%}",
+        ", ".join(one.missing),
+    ]
+
+
+def board_rows(board: "Standings") -> list[dict[str, Any]]:
+    """A board as tidy rows, one an entry: those of `board.json`, intervals in two columns, options in one."""
+    rows = []
+    for row in board["rows"]:
+        plain: dict[str, Any] = {"track": board["track"], "level": board["level"], "budget": board["budget"]}
+        for key, value in row.items():
+            if key.endswith("_interval"):
+                low, high = value or (None, None)  # pyright: ignore[reportGeneralTypeIssues]
+                plain |= {f"{key[:-9]}_low": low, f"{key[:-9]}_high": high}
+            elif key == "steps":
+                plain[key] = " ".join(map(str, row["steps"]))
+            elif key == "options":
+                plain[key] = options_line(row["options"], " ")
+            elif key != "tuning":
+                plain[key] = value
+        rows.append(plain)
+    return rows
+
+
+def overall_rows(found: "Sequence[Overall]") -> list[dict[str, Any]]:
+    """All levels as tidy rows, one a mixer and level, with what the mixer has over all of them."""
+    return [
+        {
+            "mixer": one.name,
+            "ratio_over_all": one.ratio,
+            "bound_over_all": one.bound.strip(),
+            "level": level,
+            "ratio": None if level_ratio is None else level_ratio.ratio,
+            "bound": None if level_ratio is None else level_ratio.bound.strip(),
+            "solved": None if level_ratio is None else level_ratio.solved,
+            "seeds": None if level_ratio is None else level_ratio.seeds,
+        }
+        for one in found
+        for level, level_ratio in one.levels.items()
+    ]
 
 
 def verdict(pair: "Comparison") -> str:

@@ -12,15 +12,27 @@ from rich.text import Text
 
 from benchbed.boards.folders import boards_folder, find_boards
 from benchbed.boards.reading import read_standings, read_with
-from benchbed.boards.views.sentences import CHECKED_BY, GUESTS, separation, sort_rows, standing
+from benchbed.boards.views.sentences import (
+    CHECKED_BY,
+    GUESTS,
+    OVERALL,
+    board_rows,
+    overall_cells,
+    overall_rows,
+    separation,
+    sort_rows,
+    standing,
+)
 from benchbed.reporting.wording import number, options_line, place, with_interval
+from benchbed.storage.files import csv_text
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
+    from benchbed.boards.overall import Overall
     from benchbed.results.result import Result
 
-__all__ = ["board_table", "pair_table", "print_boards"]
+__all__ = ["board_table", "overall_table", "pair_table", "print_boards", "print_overall"]
 
 _COSTS = {"samples": "samples", "flops": "training FLOPs", "seconds": "seconds"}
 
@@ -33,6 +45,7 @@ def print_boards(
     *,
     guests: "Sequence[Result]" = (),
     as_json: bool = False,
+    as_csv: bool = False,
 ) -> None:
     """What `benchbed leaderboard` prints.
 
@@ -43,6 +56,7 @@ def print_boards(
         boards: the folder that holds the tracks; by default see `boards_folder`.
         guests: runs that are shown among the entries of their boards; only those boards are.
         as_json: print data instead of tables.
+        as_csv: print one row an entry instead of tables.
 
     Raises:
         EntryError: there is no such board, or a file on it is no entry.
@@ -53,14 +67,22 @@ def print_boards(
     if as_json:
         print(json.dumps([{**board, "rows": sort_rows(board["rows"], by)} for board in found], indent=2))
         return
-    console = Console(markup=False)
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no edge
+    if as_csv:
+        print(csv_text([row for board in found for row in board_rows(board)]), end="")
+        return
+    console = _console()
     for board in found:
         console.print(board_table(board, by, console.width), separation(board), "", highlight=False)
         for row in board["rows"]:
             if row["standing"] in GUESTS:
                 console.print(standing(board, row), "", highlight=False)
+
+
+def _console() -> Console:
+    console = Console(markup=False)
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no edge
+    return console
 
 
 def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table:
@@ -104,6 +126,41 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "mixer", overflow="fold")
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
+    return table
+
+
+def print_overall(track: str | None, boards: Path | None, *, as_json: bool = False, as_csv: bool = False) -> None:
+    """What `benchbed leaderboard overall` prints.
+
+    Raises:
+        BenchbedError: there is no such track, or it has no entries.
+    """
+    from benchbed.boards.overall import read_overall
+
+    home = boards_folder(boards)
+    tracks = {folder.parent.name for folder in find_boards(home, track, None)}
+    found = {name: read_overall(home, name) for name in sorted(tracks)}
+    if as_json:
+        print(json.dumps({name: [one.plain() for one in each] for name, each in found.items()}, indent=2))
+        return
+    if as_csv:
+        rows = [{"track": name, **row} for name, each in found.items() for row in overall_rows(each)]
+        print(csv_text(rows), end="")
+        return
+    console = _console()
+    for name, each in found.items():
+        console.print(overall_table(name, each), OVERALL, "", highlight=False)
+
+
+def overall_table(track: str, found: "Sequence[Overall]") -> Table:
+    """Every mixer over all levels of a track."""
+    table = Table(title=f"track {track}, over all levels", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    families = found[0].families if found else {}
+    heads = ["mixer", "ratio", "without one level", *families, "solved", "lacks"]
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("mixer", "lacks") else "right", overflow="fold")
+    for one in found:
+        table.add_row(*overall_cells(one))
     return table
 
 

@@ -1,13 +1,11 @@
 """One tidy table of all seeds of a sweep."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchbed.lab.sweep.cells import Cell, Sweep
-from benchbed.storage.files import write_text, write_yaml
+from benchbed.storage.files import csv_text, write_text, write_yaml
 
 __all__ = ["rows_of", "write_tables"]
 
@@ -35,13 +33,7 @@ def write_tables(sweep: Sweep, cells: Sequence[Cell], out: Path) -> None:
     Raises:
         StorageError: they cannot be written.
     """
-    rows = rows_of(cells)
-    columns = list(dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(out / "sweep.csv", text.getvalue())
+    write_text(out / "sweep.csv", csv_text(rows_of(cells)))
     data = {
         "schema_version": 1,
         "sweep": {key: value for key, value in sweep.plain.items() if key != "checked"},

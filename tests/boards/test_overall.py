@@ -1,0 +1,104 @@
+"""A track in one number a mixer."""
+
+import csv
+import io
+import json
+from math import prod
+
+import pytest
+
+from benchbed.boards.overall import overall
+from benchbed.boards.reading import read_standings
+from benchbed.config.tracks import load_track
+
+LITE = load_track("lite")
+LEVELS = ["linear_map@s3", "cellular_automata@pool", "associative_recall@multi", "state_tracking@s3"]
+
+
+def board(level, rows, baseline="base"):
+    """Standings with what the view reads: `(ratio, bound, solved)` by name, of eight seeds."""
+    return {
+        "level": level,
+        "budget": 2000,
+        "baseline": baseline,
+        "rows": [
+            {"name": name, "ratio": ratio, "ratio_bound": bound, "solved": solved, "seeds": 8, "steps": [100] * 8}
+            for name, (ratio, bound, solved) in rows.items()
+        ],
+    }
+
+
+def track_of(**mixers):
+    """Boards of four levels, two of them of one family, from four ratios a mixer; None where it lacks one."""
+    boards = []
+    for place, level in enumerate(LEVELS):
+        rows = {name: cells[place] for name, cells in mixers.items() if cells[place]}
+        rows = {name: cell if isinstance(cell, tuple) else (cell, "", 8) for name, cell in rows.items()}
+        boards.append(board(level, {"base": (1.0, "", 8), **rows}))
+    return {one.name: one for one in overall(boards, LITE)}
+
+
+def test_families_weigh_alike_and_levels_do_inside_them():
+    found = track_of(mine=[2.0, 8.0, 0.5, 4.0])["mine"]
+    assert {family: ratio for family, (ratio, _) in found.families.items()} == pytest.approx(
+        {"fixed pattern": 4.0, "content": 0.5, "state": 4.0}
+    )
+    assert found.ratio == pytest.approx(prod([4.0, 0.5, 4.0]) ** (1 / 3))
+    without = [(8 * 0.5 * 4), (2 * 0.5 * 4), (4 * 4) ** 1.5, (4 * 0.5) ** 1.5]  # cubed; of two families left, squared
+    assert found.without_one == pytest.approx((min(without) ** (1 / 3), max(without) ** (1 / 3)))
+
+
+def test_no_entry_shifts_another_and_the_baseline_is_one():
+    alone = track_of(mine=[2.0, 3.0, 0.5, 4.0])
+    among = track_of(
+        mine=[2.0, 3.0, 0.5, 4.0], fast=[0.01] * 4, slow=[(9.0, "> ", 0)] * 4, odd=[5.0, None, None, 1.0]
+    )
+    assert among["mine"] == alone["mine"]
+    assert among["base"].ratio == pytest.approx(1.0)
+    assert list(among) == ["fast", "base", "mine", "slow", "odd"], "the fastest first, those that lack a level last"
+
+
+def test_who_lacks_a_level_is_shown_and_has_no_place():
+    found = track_of(odd=[5.0, None, 2.0, 1.0])["odd"]
+    assert (found.ratio, found.without_one, found.missing) == (None, None, ["cellular_automata@pool"])
+    assert found.families == {"fixed pattern": None, "content": pytest.approx((2.0, "")), "state": (1.0, "")}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "whole"),
+    [(["", "", "", ""], ""), (["> ", "", "> ", ""], "> "), (["< ", "", "", ""], "< "), (["> ", "< ", "", ""], "~ ")],
+)
+def test_a_product_of_bounds_is_a_bound_only_if_they_agree(bounds, whole):
+    found = track_of(mine=[(2.0, bound, 8 if not bound else 4) for bound in bounds])["mine"]
+    assert found.bound == whole
+    assert found.solved == pytest.approx(sum(1 if not bound else 0.5 for bound in bounds) / 4)
+
+
+def test_a_board_without_the_baseline_does_not_count():
+    boards = [board(LEVELS[0], {"base": (1.0, "", 8), "mine": (2.0, "", 8)})]
+    boards.append(board(LEVELS[1], {"mine": (None, "", 8)}, baseline=None))
+    assert [(one.name, one.ratio) for one in overall(boards, LITE)] == [("base", 1.0), ("mine", pytest.approx(2.0))]
+
+
+def test_the_command(cli, boards):
+    code, out, _ = cli("leaderboard", "overall", "--json")
+    assert code == 0
+    shown = json.loads(out)["tiny"]
+    assert {one["name"] for one in shown} == {"static_mixer", "softmax_attention"}
+    assert next(one for one in shown if one["name"] == "static_mixer")["ratio"] == 1
+    _, out, _ = cli("leaderboard", "overall", "--csv")
+    assert {row["level"] for row in csv.DictReader(io.StringIO(out))} == {"linear_map@s1"}
+    _, out, _ = cli("leaderboard", "overall")
+    assert "track tiny, over all levels" in out
+    assert "It depends on no other entry." in " ".join(out.split())
+
+
+def test_boards_as_csv_have_a_row_an_entry(cli, boards):
+    code, out, _ = cli("leaderboard", "linear_map", "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, [row["mixer"] for row in rows]) == (
+        0,
+        [row["mixer"] for row in read_standings(boards / "tiny/linear_map@s1")["rows"]],
+    )
+    assert all(float(row["mean_steps_low"]) <= float(row["mean_steps"]) for row in rows if row["mean_steps_low"])
+    assert all(len(row["steps"].split()) == int(row["seeds"]) for row in rows)
