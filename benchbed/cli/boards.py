@@ -18,7 +18,7 @@ __all__ = ["compare", "leaderboard", "schema", "suite"]
 Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks. [default: leaderboards]")]
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
 Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
-_DOCUMENTS = [Path("README.md"), Path("docs/findings.md")]
+_DOCUMENTS = [Path("README.md"), Path("leaderboards/README.md"), Path("docs/findings.md")]
 
 
 class Document(StrEnum):
@@ -69,6 +69,9 @@ def show(
 @leaderboard.command()
 def overall(
     track: Track = None,
+    picture: Annotated[
+        Path | None, typer.Option("-o", help="Draw it as well: a .png, .svg or .pdf; needs --track.")
+    ] = None,
     boards: Boards = None,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -76,6 +79,14 @@ def overall(
     """Print every mixer over all levels of a track: how many times the baseline's steps it takes."""
     from benchbed.boards.views.tables import print_overall
 
+    if picture is not None:
+        from benchbed.boards.overall import read_overall
+        from benchbed.boards.views.figures import draw_overview
+        from benchbed.errors import OptionError
+
+        if track is None or picture.suffix not in (".png", ".svg", ".pdf"):
+            raise OptionError(f"-o: expected --track, and a file ending in .png, .svg or .pdf, found '{picture}'")
+        draw_overview(read_overall(boards_folder(boards), track), picture)
     print_overall(track, boards, as_json=as_json, as_csv=as_csv)
 
 

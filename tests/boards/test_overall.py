@@ -3,19 +3,23 @@
 import csv
 import io
 import json
+import re
 from math import prod
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchbed.boards.overall import overall
+from benchbed.boards.overall import overall, read_overall
 from benchbed.boards.reading import read_standings
+from benchbed.boards.views.figures import draw_overview
 from benchbed.config.tracks import load_track
 
 LITE = load_track("lite")
 LEVELS = ["linear_map@s3", "cellular_automata@pool", "associative_recall@multi", "state_tracking@s3"]
 
 
-def board(level, rows, baseline="base"):
+def board(level, rows, baseline: str | None = "base") -> Any:
     """Standings with what the view reads: `(ratio, bound, solved)` by name, of eight seeds."""
     return {
         "level": level,
@@ -40,7 +44,7 @@ def track_of(**mixers):
 
 def test_families_weigh_alike_and_levels_do_inside_them():
     found = track_of(mine=[2.0, 8.0, 0.5, 4.0])["mine"]
-    assert {family: ratio for family, (ratio, _) in found.families.items()} == pytest.approx(
+    assert {family: pair[0] for family, pair in found.families.items() if pair} == pytest.approx(
         {"fixed pattern": 4.0, "content": 0.5, "state": 4.0}
     )
     assert found.ratio == pytest.approx(prod([4.0, 0.5, 4.0]) ** (1 / 3))
@@ -102,3 +106,14 @@ def test_boards_as_csv_have_a_row_an_entry(cli, boards):
     )
     assert all(float(row["mean_steps_low"]) <= float(row["mean_steps"]) for row in rows if row["mean_steps_low"])
     assert all(len(row["steps"].split()) == int(row["seeds"]) for row in rows)
+
+
+def test_the_picture_on_the_front_page_is_of_todays_boards(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    draw_overview(read_overall(root / "leaderboards", "lite-1"), tmp_path / "again.svg")
+
+    def texts(path):
+        return re.findall(r">([^<]+)</text>", path.read_text(encoding="utf-8"))
+
+    assert texts(tmp_path / "again.svg") == texts(root / "docs" / "figures" / "overview.svg")
+    assert "> 3.5 (5/8)" in [text.replace("&gt;", "> ") for text in texts(tmp_path / "again.svg")]

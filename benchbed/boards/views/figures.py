@@ -1,7 +1,8 @@
 """Pictures of board entries as SVG text for a page: they take the page's colours, light or dark."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -11,15 +12,19 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from benchbed.boards.entries.entry import Entry
+from benchbed.boards.overall import Overall
 from benchbed.config.protocol import CONFIDENCE
 from benchbed.reporting.figures import bare, draw_losses, draw_solved
+from benchbed.storage.files import write_atomically
 
-__all__ = ["loss_figure", "solved_figure"]
+__all__ = ["draw_overview", "loss_figure", "solved_figure"]
 
 _COLOURS = {"#010203": "currentColor", "#040506": "var(--accent)"}
 """What matplotlib draws in, and what the page makes of it."""
 
 _INK, _ACCENT = _COLOURS
+_GREY = "#808080"
+_NO_DATE: dict[str, Any] = {".svg": {"Date": None}}
 
 
 def solved_figure(entry: Entry) -> str:
@@ -52,6 +57,48 @@ def loss_figure(entry: Entry) -> str:
         axes.set(ylabel="loss (nats)", ylim=(0, None))
 
     return _svg(entry, draw, "loss")
+
+
+def draw_overview(found: Sequence[Overall], path: Path) -> None:
+    """Mixers by levels: colour for the ratio to the baseline, numbers for the ratio and for seeds that did not solve.
+
+    Purple is faster than the baseline and orange slower, which the colour-blind tell apart; the ground is clear and
+    the words are grey, so that it can be read on a light page and on a dark one.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    levels = list(found[0].levels)
+    ratios = np.array([[np.nan if r is None else r.ratio for r in one.levels.values()] for one in found])
+    limit = max(0.5, float(np.nanmax(np.abs(np.log2(ratios)))))
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "overview", "font.size": 8, "axes.edgecolor": _GREY}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(2.6 + 1.25 * len(levels), 1.2 + 0.24 * len(found)), layout="constrained")
+        axes = figure.subplots()
+        shown = axes.imshow(np.log2(ratios), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
+        for row, one in enumerate(found):
+            for column, cell in enumerate(one.levels.values()):
+                if cell is not None:
+                    text = f"{cell.bound.strip()}{cell.ratio:.2g}"
+                    text += f" ({cell.solved}/{cell.seeds})" if cell.solved < cell.seeds else ""
+                    strong = abs(np.log2(cell.ratio)) > 0.6 * limit
+                    axes.text(column, row, text, ha="center", va="center", color="white" if strong else "black")
+        names = [level.replace("@", "\n@") for level in levels]
+        axes.set_xticks(range(len(levels)), names, color=_GREY)
+        axes.set_yticks(range(len(found)), [one.name for one in found], color=_GREY)
+        axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+        axes.spines[:].set_visible(False)
+        bar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.6, aspect=40, pad=0.02)
+        ticks = np.arange(np.ceil(-limit), np.floor(limit) + 1)
+        bar.set_ticks(ticks, labels=[f"{2.0**tick:g}" for tick in ticks], color=_GREY)
+        bar.set_label("times the baseline's mean steps; in brackets, seeds solved where not all did", color=_GREY)
+        bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+        write_atomically(
+            path,
+            lambda file: figure.savefig(
+                file, format=path.suffix[1:], transparent=True, dpi=160, metadata=_NO_DATE.get(path.suffix)
+            ),
+        )
 
 
 def _svg(entry: Entry, draw: Callable[[Axes], None], name: str) -> str:

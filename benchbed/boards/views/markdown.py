@@ -2,7 +2,8 @@
 
 `<!-- board: <track> <level> -->` ... `<!-- /board -->` holds the standings, `rates` in place of `board` what every
 mixer did at each learning rate, `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs, and
-`<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards.
+`<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards, and
+`overall` in its place every mixer over these levels.
 """
 
 import re
@@ -12,17 +13,28 @@ from pathlib import Path
 
 from benchbed.boards.board import BoardRow, Standings, TunedRate
 from benchbed.boards.comparison import Comparison, compare
+from benchbed.boards.overall import Overall, overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.sentences import separation
+from benchbed.boards.views.sentences import OVERALL, overall_cells, separation
 from benchbed.config.protocol import SIGNIFICANT
+from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
 from benchbed.reporting.wording import bound, number, options_line, place, with_interval
 from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
 from benchbed.storage.files import write_text
 
-__all__ = ["agreement_markdown", "board_markdown", "fill_document", "pairs_markdown", "rates_markdown"]
+__all__ = [
+    "agreement_markdown",
+    "board_markdown",
+    "fill_document",
+    "overall_markdown",
+    "pairs_markdown",
+    "rates_markdown",
+]
 
-_BLOCK = re.compile(r"(<!-- (board|rates|pairs|agreement): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- (board|rates|pairs|agreement|overall): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL
+)
 
 
 def board_markdown(board: Standings) -> str:
@@ -116,6 +128,13 @@ def agreement_markdown(boards: Sequence[Standings]) -> str:
     return _table(["levels", "mixers on both", "rank correlation [95%]", "p", "Holm"], "l----", rows)
 
 
+def overall_markdown(found: Sequence[Overall]) -> str:
+    """Every mixer over several levels, and what its number says."""
+    rows = [[f"`{name}`", *cells] for name, *cells in map(overall_cells, found)]
+    head = ["mixer", "ratio", "without one level", *found[0].families, "solved", "lacks"]
+    return f"{_table(head, 'l' + '-' * (len(head) - 2) + 'l', rows)}\n\n{OVERALL[0].upper()}{OVERALL[1:]}"
+
+
 def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     """Put the current boards between a document's markers.
 
@@ -148,6 +167,9 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
         standings = [read_standings(boards / track / level) for level in levels]
         if kind == "agreement":
             return f"{start}{agreement_markdown(standings)}\n{end}"
+        if kind == "overall":
+            found = overall(standings, load_track(str(boards / track / "track.yaml")))
+            return f"{start}{overall_markdown(found)}\n{end}"
         filling = board_markdown if kind == "board" else rates_markdown
         return f"{start}{filling(standings[0])}\n{end}"
 
