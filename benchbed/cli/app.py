@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli import boards, lab, plugins, results, run
+from benchbed.cli import boards, lab, plugins, results, run, suite
 from benchbed.errors import BenchbedError
 
 __all__ = ["app", "main"]
@@ -23,7 +23,8 @@ app = typer.Typer(
 )
 
 app.add_typer(boards.leaderboard, name="leaderboard")
-app.add_typer(boards.suite, name="suite")
+app.add_typer(suite.suite, name="suite")
+app.command()(suite.score)
 app.command()(boards.compare)
 app.command()(boards.schema)
 app.command()(lab.sweep)

@@ -1,6 +1,7 @@
 """Arguments that several commands share, each written once; text becomes values here and nowhere else."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "BackendName",
+    "Boards",
     "Compiled",
+    "Csv",
     "Device",
     "Json",
     "MixerOptions",
@@ -35,6 +38,7 @@ class BackendName(StrEnum):
 Text = list[str] | None
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks. [default: leaderboards]")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Compiled = Annotated[

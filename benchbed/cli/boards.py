@@ -1,4 +1,4 @@
-"""The commands about boards: `benchbed leaderboard ...`, `compare`, `suite` and `schema`."""
+"""The commands about boards: `benchbed leaderboard ...`, `compare` and `schema`."""
 
 import sys
 from enum import StrEnum
@@ -10,12 +10,11 @@ from typer.core import TyperGroup
 
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
-from benchbed.cli.arguments import Backend, BackendName, Compiled, Csv, Json, TimeLimit, split_names
-from benchbed.cli.terminal import console, going_on, only_json, print_json
+from benchbed.cli.arguments import Boards, Csv, Json
+from benchbed.cli.terminal import console, only_json, print_json
 
-__all__ = ["compare", "leaderboard", "schema", "suite"]
+__all__ = ["compare", "leaderboard", "schema"]
 
-Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks. [default: leaderboards]")]
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
 Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
 _DOCUMENTS = [Path("README.md"), Path("leaderboards/README.md"), Path("docs/findings.md")]
@@ -39,7 +38,6 @@ class _ShowByDefault(TyperGroup):
 
 
 leaderboard = typer.Typer(cls=_ShowByDefault, help="Read, check, submit to and render the leaderboards.")
-suite = typer.Typer(help="Run many cells of a board.", no_args_is_help=True)
 
 
 @leaderboard.command("show")
@@ -220,31 +218,6 @@ def render(
         print(f"{write_site(folder, html)} written")
     if dry and stale:
         print("run: benchbed leaderboard render", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-@suite.command("run")
-def run_suite(
-    track: Annotated[str, typer.Option(help="Track whose boards to fill.")] = "lite",
-    mixers: Annotated[str | None, typer.Option(help="Comma-separated. [default: every built-in]")] = None,
-    levels: Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    compile_: Compiled = None,
-    backend: Backend = BackendName.local,
-    time_limit: TimeLimit = None,
-    boards: Boards = None,
-) -> None:
-    """Run every mixer and level that the boards lack; a cell that fails does not stop the others."""
-    from benchbed.boards.suite import fill_vacancies, find_vacancies
-
-    vacancies = find_vacancies(boards_folder(boards), track, split_names(mixers), split_names(levels))
-    if not vacancies:
-        print("nothing to run: the boards hold every one of these mixers on every one of these levels")
-        return
-    with going_on(time_limit):
-        failures = fill_vacancies(vacancies, track, out, device, console(), compiled=compile_, backend=backend.value)
-    if failures:
         raise typer.Exit(1)
 
 

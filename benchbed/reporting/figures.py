@@ -14,9 +14,10 @@ from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
 from benchbed.storage.files import write_atomically
 
-__all__ = ["bare", "draw_losses", "draw_solved", "plot_results", "save"]
+__all__ = ["bare", "draw_losses", "draw_solved", "plot_profile", "plot_results", "save"]
 
 FORMATS = (".png", ".svg", ".pdf")
+_SHARES = np.linspace(0, 1, 401)
 
 
 def bare(axes: Axes) -> None:
@@ -68,6 +69,36 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
         axes.legend(frameon=False, fontsize="small")
         bare(axes)
     figure.suptitle(f"{first.config.level}, track {first.config.track.name} {first.config.track.version}")
+    save(figure, path)
+
+
+def plot_profile(results: Sequence[Result], path: Path) -> None:
+    """Draw the solved fraction of seeds against the share of the budget, a line a level and one for all of them.
+
+    Args:
+        results: of one mixer on several levels; in the line for all, each level counts alike.
+        path: a `.png`, `.svg` or `.pdf`.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    matplotlib.use("Agg")
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    shares = []
+    for number, result in enumerate(results):
+        budget, members = result.config.budget.steps, result.members
+        steps = np.array([np.inf if row.steps is None else row.steps / budget for row in members])
+        shares.append((steps[:, None] <= _SHARES).mean(axis=0))
+        label = f"{result.config.level}: {result.summary.solved} of {result.summary.seeds}"
+        axes.step(_SHARES, shares[-1], where="post", color=f"C{number % 10}", linewidth=1, alpha=0.8, label=label)
+    if len(results) > 1:
+        axes.step(_SHARES, np.mean(shares, axis=0), where="post", color="0.4", linewidth=2.5, label="all levels")
+    axes.set(xlabel="steps / budget", ylabel="solved fraction of seeds", xlim=(0, 1), ylim=(-0.02, 1.02))
+    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    bare(axes)
+    config = results[0].config
+    figure.suptitle(f"{config.mixer.name}, track {config.track.name} {config.track.version}")
     save(figure, path)
 
 

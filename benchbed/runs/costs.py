@@ -1,17 +1,22 @@
 """What a member costs, measured and not declared."""
 
 import math
+import time
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchbed.contracts import Task
 from benchbed.results.result import Costs
+from benchbed.training.devices import single_threaded
+from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.seeding import generator
+from benchbed.training.trajectory import Member
 
-__all__ = ["measure_costs"]
+__all__ = ["measure_costs", "seconds_a_step"]
 
 
 def _triangular_flops(matrix: torch.Size, right: torch.Size, *_: object, **__: object) -> int:
@@ -19,6 +24,7 @@ def _triangular_flops(matrix: torch.Size, right: torch.Size, *_: object, **__: o
     return math.prod(matrix[:-2]) * matrix[-1] ** 2 * right[-1]
 
 
+_REPEATS = 5
 _MORE_FLOPS = {torch.ops.aten.linalg_solve_triangular: _triangular_flops}
 """torch counts matrix products, convolutions and fused attention; elementwise work is counted nowhere."""
 
@@ -44,3 +50,22 @@ def measure_costs(recipe: Recipe, task: Task) -> Costs:
         sequence_length=task.length,
         sequences_per_step=recipe.batch_size(task),
     )
+
+
+def seconds_a_step(recipes: Sequence[Recipe], device: torch.device) -> list[float]:
+    """Seconds of a forward and backward pass of one member of each, on one core or one GPU.
+
+    The fastest of a few passes; in turns, so that other load on the machine hits all alike.
+    """
+    with single_threaded():
+        groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
+        batches = [[rows[:1].to(device) for rows in r.training_data(0, r.make_task(0), 0)] for r in recipes]
+        times: list[list[float]] = [[] for _ in recipes]
+        for _ in range(_REPEATS):
+            for group, batch, taken in zip(groups, batches, times, strict=True):
+                started = time.perf_counter()
+                group.gradients(*batch)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                taken.append(time.perf_counter() - started)
+    return [min(taken) for taken in times]

@@ -1,4 +1,8 @@
-"""What a board lacks, and running it."""
+"""What a board lacks, and running it; and one mixer on every level."""
+
+import json
+
+import pytest
 
 from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.suite import Vacancy, fill_vacancies, find_vacancies
@@ -44,3 +48,27 @@ def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
     result = entry.result.model_copy(update={"config": config, "identity": config.identity})
     save_entry(entry.model_copy(update={"result": result}).sealed(), path)
     assert Vacancy("static_mixer", "linear_map@s3") in find_vacancies(boards, "lite", None, None)
+
+
+def test_a_mixer_is_scored_on_every_level_and_goes_on_where_it_was(boards, cli, tmp_path):
+    """One level has a board with a baseline, the other has no entries."""
+    given = ["--track", boards / "tiny" / "track.yaml", "--out", tmp_path / "runs", "--device", "cpu"]
+    levels = ["--levels", "linear_map@s1,linear_map@s2"]
+    code, out, err = cli("score", "mlp_mixer", *given, *levels, "--json")
+    assert code == 0, err
+    assert "2 levels: about " in err
+    shown = json.loads(out)
+    assert list(shown["levels"]) == ["linear_map@s1", "linear_map@s2"]
+    assert list(shown["standings"]) == ["linear_map@s1"]
+    row = shown["standings"]["linear_map@s1"]
+    assert shown["overall"]["ratio"] == pytest.approx(row["ratio"])
+    assert row["standing"] == "quick look", "the track is a file"
+    (picture,) = (tmp_path / "runs").rglob("score-*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    code, out, _ = cli("score", "mlp_mixer", *given, *levels)
+    assert code == 0
+    text = " ".join(out.split())
+    assert out.count("finished before") == 2, "nothing is trained twice"
+    assert f"linear_map@s1 {row['solved']}/8" in text
+    assert "no entries" in text
+    assert "over these levels" in text

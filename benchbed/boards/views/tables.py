@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
     from benchbed.boards.comparison import Comparison
     from benchbed.boards.overall import Overall
+    from benchbed.boards.score import Score
     from benchbed.results.result import Result
 
-__all__ = ["board_table", "overall_table", "pair_table", "print_boards", "print_overall"]
+__all__ = ["board_table", "overall_table", "pair_table", "print_boards", "print_overall", "score_table"]
 
 _COSTS = {"samples": "samples", "flops": "training FLOPs", "seconds": "seconds"}
 
@@ -161,6 +162,35 @@ def overall_table(track: str, found: "Sequence[Overall]") -> Table:
         table.add_column(head, justify="left" if head in ("mixer", "lacks") else "right", overflow="fold")
     for one in found:
         table.add_row(*overall_cells(one))
+    return table
+
+
+def score_table(found: "Score") -> Table:
+    """One mixer on the levels of a track, a line a level, and over all of them."""
+    table = Table(title=f"{found.mixer}, track {found.track}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("level", "solved", "mean steps [95%]", "budget", "rank", "ratio [95%]", "rate"):
+        table.add_column(head, justify="left" if head == "level" else "right", overflow="fold")
+    for result in found.results:
+        summary, row = result.summary, found.standings.get(result.config.level)
+        ratio = (
+            "" if row is None or row["ratio"] is None else with_interval(row["ratio"], row["ratio_interval"], ".2f")
+        )
+        table.add_row(
+            result.config.level,
+            f"{summary.solved}/{summary.seeds}",
+            with_interval(summary.mean_steps, summary.mean_steps_interval),
+            f"{result.config.budget.steps:,}",
+            "no entries" if row is None else place(row["rank"], row["last_rank"]),
+            ratio,
+            f"{result.learning_rate:g}",
+        )
+    if found.overall is not None and found.overall.ratio is not None:
+        _, ratio, without, *families, solved, _ = overall_cells(found.overall)
+        table.add_section()
+        table.add_row("over these levels", solved, "", "", "", ratio, "")
+        for family, cell in zip(found.overall.families, families, strict=True):
+            table.add_row(f"  {family}", "", "", "", "", cell, "")
+        table.add_row("  without any one level", "", "", "", "", without, "")
     return table
 
 

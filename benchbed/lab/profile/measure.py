@@ -1,6 +1,5 @@
 """What a mixer costs, measured: parameters, FLOPs, time of a training step and state, at the shapes of a track."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,16 +14,11 @@ from benchbed.errors import BenchbedError
 from benchbed.lab.profile.state import StateSize, measure_state
 from benchbed.plugins.registry import find
 from benchbed.results.result import Costs
-from benchbed.runs.costs import measure_costs
-from benchbed.training.devices import single_threaded
-from benchbed.training.group import Group
-from benchbed.training.recipe import Recipe, make_recipe
+from benchbed.runs.costs import measure_costs, seconds_a_step
+from benchbed.training.recipe import make_recipe
 from benchbed.training.seeding import seeded_globally
-from benchbed.training.trajectory import Member
 
 __all__ = ["LevelCosts", "MixerProfile", "profile_mixer"]
-
-_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -99,21 +93,5 @@ def _level_costs(mixer: str, task: str, track: Track, options: Mapping[str, str]
     mine = config(mixer, options)
     recipe, instance = make_recipe(mine)
     others = [make_recipe(config(track.baseline, {}))[0]] if track.baseline else []
-    seconds, *base = _seconds_a_step([recipe, *others], device)
+    seconds, *base = seconds_a_step([recipe, *others], device)
     return LevelCosts(mine.level, measure_costs(recipe, instance), 1e3 * seconds, seconds / base[0] if base else None)
-
-
-def _seconds_a_step(recipes: list[Recipe], device: torch.device) -> list[float]:
-    """The fastest of a few passes of each; in turns, so that other load on the machine hits all alike."""
-    with single_threaded():
-        groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
-        batches = [[rows[:1].to(device) for rows in r.training_data(0, r.make_task(0), 0)] for r in recipes]
-        times: list[list[float]] = [[] for _ in recipes]
-        for _ in range(_REPEATS):
-            for group, batch, taken in zip(groups, batches, times, strict=True):
-                started = time.perf_counter()
-                group.gradients(*batch)
-                if device.type == "cuda":
-                    torch.cuda.synchronize(device)
-                taken.append(time.perf_counter() - started)
-    return [min(taken) for taken in times]
