@@ -84,7 +84,12 @@ def overall(
 
         if track is None or picture.suffix not in (".png", ".svg", ".pdf"):
             raise OptionError(f"-o: expected --track, and a file ending in .png, .svg or .pdf, found '{picture}'")
-        draw_overview(read_overall(boards_folder(boards), track), picture)
+        found = read_overall(boards_folder(boards), track)
+        if not found:
+            raise OptionError(
+                f"-o: expected entries of the baseline on the boards of {track}, found none to compare with"
+            )
+        draw_overview(found, picture)
     print_overall(track, boards, as_json=as_json, as_csv=as_csv)
 
 

@@ -80,6 +80,13 @@ def test_a_withdrawn_entry_keeps_its_page(boards, tmp_path):
 PROBE = """
 <script>
 const seen = [];
+const fits = [...document.querySelectorAll(".scroll")].every(box => box.scrollWidth <= box.clientWidth);
+const shown = () => [...document.querySelectorAll("thead th")].filter(head => head.offsetWidth).length;
+const columns = [shown()];
+document.querySelector("button.columns").click();
+columns.push(shown());
+const picture = document.querySelector("svg").compareDocumentPosition(document.querySelector("table"));
+const first_picture = Boolean(picture & Node.DOCUMENT_POSITION_FOLLOWING);
 const column = name => [...document.querySelectorAll("th button")].find(button => button.textContent === name);
 const names = () => [...document.querySelectorAll("tbody tr")].map(row => row.cells[1].dataset.value);
 seen.push(names());
@@ -90,7 +97,7 @@ for (const name of ["parameters", "parameters", "mixer"]) {
 }
 const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 const asked = performance.getEntriesByType("resource").map(entry => entry.name);
-document.body.innerHTML = `<pre id="seen">${JSON.stringify({seen, wide, asked})}</pre>`;
+document.body.innerHTML = `<pre id="seen">${JSON.stringify({seen, wide, asked, fits, columns, first_picture})}</pre>`;
 </script>
 """
 
@@ -126,6 +133,9 @@ def test_in_a_browser(site, boards, width):
     assert ascending == [*rising, "ascending"]
     assert descending == [*sorted(rising, key=lambda name: -parameters[name]), "descending"]
     assert by_name == [*sorted(parameters), "ascending"]
+    assert told["fits"] or width < 1280, "nothing is cut off on a usual screen"
+    assert told["columns"] == [8, 15], "the rest at a click"
+    assert told["first_picture"], "a picture comes before the first table"
     assert not told["wide"], "only the table scrolls sideways, and not the page"
     assert "CONSOLE" not in process.stderr
     assert told["asked"] == [], "the page asks nobody for anything"

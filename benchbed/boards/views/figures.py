@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib
 import numpy as np
@@ -17,14 +17,15 @@ from benchbed.config.protocol import CONFIDENCE
 from benchbed.reporting.figures import bare, draw_losses, draw_solved
 from benchbed.storage.files import write_atomically
 
-__all__ = ["draw_overview", "loss_figure", "solved_figure"]
+__all__ = ["draw_overview", "loss_figure", "overview_figure", "solved_figure"]
 
 _COLOURS = {"#010203": "currentColor", "#040506": "var(--accent)"}
 """What matplotlib draws in, and what the page makes of it."""
 
 _INK, _ACCENT = _COLOURS
 _GREY = "#808080"
-_NO_DATE: dict[str, Any] = {".svg": {"Date": None}}
+_DARK = "#111111"
+"""Not black, which matplotlib leaves out of an SVG, so that the words would take the colour of a dark page."""
 
 
 def solved_figure(entry: Entry) -> str:
@@ -68,6 +69,21 @@ def draw_overview(found: Sequence[Overall], path: Path) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
+    kind = path.suffix[1:]
+    write_atomically(path, lambda file: _save_overview(found, file, kind))
+
+
+def overview_figure(found: Sequence[Overall], track: str) -> str:
+    """The same for a page, whose colour its words take."""
+    file = io.BytesIO()
+    _save_overview(found, file, "svg")
+    text = file.getvalue().decode()
+    label = f"times the mean steps of the baseline, every mixer on every level of {track}"
+    text = text[text.index("<svg") :].replace(_GREY, "currentColor")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None:
     levels = list(found[0].levels)
     ratios = np.array([[np.nan if r is None else r.ratio for r in one.levels.values()] for one in found])
     limit = max(0.5, float(np.nanmax(np.abs(np.log2(ratios)))))
@@ -82,7 +98,7 @@ def draw_overview(found: Sequence[Overall], path: Path) -> None:
                     text = f"{cell.bound.strip()}{cell.ratio:.2g}"
                     text += f" ({cell.solved}/{cell.seeds})" if cell.solved < cell.seeds else ""
                     strong = abs(np.log2(cell.ratio)) > 0.6 * limit
-                    axes.text(column, row, text, ha="center", va="center", color="white" if strong else "black")
+                    axes.text(column, row, text, ha="center", va="center", color="white" if strong else _DARK)
         names = [level.replace("@", "\n@") for level in levels]
         axes.set_xticks(range(len(levels)), names, color=_GREY)
         axes.set_yticks(range(len(found)), [one.name for one in found], color=_GREY)
@@ -93,12 +109,8 @@ def draw_overview(found: Sequence[Overall], path: Path) -> None:
         bar.set_ticks(ticks, labels=[f"{2.0**tick:g}" for tick in ticks], color=_GREY)
         bar.set_label("times the baseline's mean steps; in brackets, seeds solved where not all did", color=_GREY)
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-        write_atomically(
-            path,
-            lambda file: figure.savefig(
-                file, format=path.suffix[1:], transparent=True, dpi=160, metadata=_NO_DATE.get(path.suffix)
-            ),
-        )
+        date: Any = {"Date": None} if kind == "svg" else None  # the same picture has the same bytes
+        figure.savefig(file, format=kind, transparent=True, dpi=160, metadata=date)
 
 
 def _svg(entry: Entry, draw: Callable[[Axes], None], name: str) -> str:

@@ -10,9 +10,10 @@ from benchbed import __version__
 from benchbed.boards.board import Standings
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import entry_files, find_boards
+from benchbed.boards.overall import read_overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.figures import loss_figure, solved_figure
-from benchbed.boards.views.sentences import CHECKED_BY, separation
+from benchbed.boards.views.figures import loss_figure, overview_figure, solved_figure
+from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, separation
 from benchbed.reporting.wording import number, options_line, place, with_interval
 from benchbed.storage.files import write_text
 
@@ -68,8 +69,10 @@ def write_site(boards: Path, target: Path) -> Path:
                     source=path.read_text(encoding="utf-8"),
                 ),
             )
+    overviews = {track: read_overall(boards, track) for track in dict.fromkeys(board["track"] for board in shown)}
+    views = {track: Markup(overview_figure(found, track)) for track, found in overviews.items() if found}
     index = target / "index.html"
-    write_text(index, pages.get_template("index.html").render(boards=shown))
+    write_text(index, pages.get_template("index.html").render(boards=shown, views=views, overall=OVERALL))
     return index
 
 
