@@ -1,5 +1,6 @@
 """The pages in a real browser: they sort, log no error, and ask nobody for anything."""
 
+import csv
 import json
 import re
 import shutil
@@ -38,8 +39,10 @@ class Links(HTMLParser):
 def test_every_entry_has_a_page_and_no_link_leads_outside(site, boards):
     pages = {path.name for path in site.iterdir()}
     entries = {path.stem for path in (boards / LEVEL).glob("*.yaml")}
-    assert pages == {"index.html"} | {f"tiny.linear_map@s1.{name}.html" for name in entries}
-    for name in pages:
+    assert pages == {"index.html", "boards.csv"} | {f"tiny.linear_map@s1.{name}.html" for name in entries}
+    rows = list(csv.DictReader((site / "boards.csv").open(encoding="utf-8")))
+    assert {row["entry"] for row in rows} == entries
+    for name in pages - {"boards.csv"}:
         links = Links()
         links.feed((site / name).read_text())
         for link in links.found:
@@ -61,7 +64,7 @@ def test_the_pages_hold_all_provenance_and_escape_it(site, boards):
 
 
 def test_the_pages_forbid_themselves_every_request(site):
-    for path in site.iterdir():
+    for path in site.glob("*.html"):
         assert '<meta http-equiv="Content-Security-Policy" content="default-src \'none\';' in path.read_text()
 
 

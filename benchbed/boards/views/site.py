@@ -13,15 +13,15 @@ from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.overall import read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, overview_figure, solved_figure
-from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, separation
+from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, board_rows, separation
 from benchbed.reporting.wording import number, options_line, place, with_interval
-from benchbed.storage.files import write_text
+from benchbed.storage.files import csv_text, write_text
 
 __all__ = ["write_site"]
 
 
 def write_site(boards: Path, target: Path) -> Path:
-    """Write `index.html` and a page for every entry.
+    """Write `index.html`, a page for every entry, and all of them as `boards.csv`.
 
     Args:
         boards: the folder that holds the tracks.
@@ -71,6 +71,7 @@ def write_site(boards: Path, target: Path) -> Path:
             )
     overviews = {track: read_overall(boards, track) for track in dict.fromkeys(board["track"] for board in shown)}
     views = {track: Markup(overview_figure(found, track)) for track, found in overviews.items() if found}
+    write_text(target / "boards.csv", csv_text([row for board in shown for row in board_rows(board)]))
     index = target / "index.html"
     write_text(index, pages.get_template("index.html").render(boards=shown, views=views, overall=OVERALL))
     return index
