@@ -40,8 +40,9 @@ def test_every_entry_has_a_page_and_no_link_leads_outside(site, boards):
     pages = {path.name for path in site.iterdir()}
     entries = {path.stem for path in (boards / LEVEL).glob("*.yaml")}
     assert pages == {"index.html", "boards.csv"} | {f"tiny.linear_map@s1.{name}.html" for name in entries}
-    rows = list(csv.DictReader((site / "boards.csv").open(encoding="utf-8")))
-    assert {row["entry"] for row in rows} == entries
+    rows = list(csv.DictReader((site / "boards.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["entry"] for row in rows} <= entries
+    assert len(rows) == len(entries) > 1
     for name in pages - {"boards.csv"}:
         links = Links()
         links.feed((site / name).read_text())

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -144,6 +145,17 @@ def test_a_misspelled_option_is_an_error_and_no_table_of_impossible_cells(sweep,
     with pytest.raises(OptionError, match="unknown option 'spasity'; did you mean 'sparsity'"):
         run_sweep(sweep("task.spasity=1,2"), tmp_path, "cpu", "local", quiet())
     assert not (tmp_path / "sweep.csv").exists()
+
+
+def test_a_cell_keeps_all_that_the_sweep_was_asked_for(sweep, tmp_path):
+    """Sizes of the backbone were once dropped without a word where no axis named them."""
+    asked = sweep("task.sparsity=1", "backbone.mlp_dim=8,16")
+    asked = replace(asked, request=replace(asked.request, backbone={"dim": 24, "mlp_dim": 99}, score_bias=2.0))
+    cells = plan_cells(asked, "cpu", tmp_path)
+    assert [cell.run.config.backbone.dim for cell in cells] == [24, 24]
+    assert [cell.run.config.backbone.mlp_dim for cell in cells] == [8, 16], "an axis comes before what is fixed"
+    assert [cell.run.config.score_bias for cell in cells] == [2.0, 2.0]
+    assert asked.name != replace(asked, request=replace(asked.request, backbone={"dim": 25})).name
 
 
 def test_every_sweep_has_a_folder_of_its_own(sweep):

@@ -60,19 +60,20 @@ def draw_losses(traced: Sequence[MemberTrace], title: str, path: Path) -> None:
 
 def _draw_lines(axes: Axes, experiment: Experiment, lines: Sequence[Samples], names: Mapping[float, str]) -> None:
     """A dot a seed, a line through the means."""
+    order = {place: number for number, place in enumerate(sorted(names))} if experiment.by_state else {}
     for number, line in enumerate(lines):
-        colour, places = f"C{number}", sorted(set(line.x))
-        axes.plot(line.x, line.y, ".", color=colour, alpha=0.4)
-        means = [np.mean([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places]
+        at = [order.get(x, x) for x in line.x]
+        colour, places = f"C{number}", sorted(set(at))
+        axes.plot(at, line.y, ".", color=colour, alpha=0.4)
+        means = [np.mean([y for x, y in zip(at, line.y, strict=True) if x == place]) for place in places]
         axes.plot(places, means, color=colour, linewidth=1.4, label=line.label)
-    axes.set_xticks(sorted({x for line in lines for x in line.x}))
-    if experiment.by_state:
-        axes.set_xscale("log", base=2)
-        for place, name in names.items():
-            above = axes.get_xaxis_transform()
-            axes.text(place, 0.97, name, rotation=90, ha="right", va="top", fontsize=7, color="0.4", transform=above)
+    if experiment.by_state:  # places in their order, because many lie close together
+        marks = [f"{place:,.0f}\n" + name.replace(", ", "\n") for place, name in sorted(names.items())]
+        axes.set_xticks(range(len(marks)), marks, fontsize=7)
     elif names:
         axes.set_xticks(list(names), list(names.values()))
+    else:
+        axes.set_xticks(sorted({x for line in lines for x in line.x}))
     axes.set(xlabel=experiment.x_label, ylabel=_MEASURES[experiment.measure], ylim=(0, None))
     bare(axes)
     axes.legend(frameon=False)

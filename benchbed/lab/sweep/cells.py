@@ -49,6 +49,8 @@ class Sweep:
             "mixer_options": {key: as_text(value) for key, value in request.mixer_options.items()},
             "task_options": {key: as_text(value) for key, value in request.task_options.items()},
             "checked": request.checked,
+            **({"backbone": dict(request.backbone)} if request.backbone else {}),
+            **({"score_bias": request.score_bias} if request.score_bias else {}),
         }
 
     @property
@@ -113,7 +115,7 @@ def _plan_cell(sweep: Sweep, mixer: str, point: dict[str, str], device: str, out
         mixer=mixer,
         mixer_options={**sweep.request.mixer_options, **options("mixer")},
         task_options={**sweep.request.task_options, **options("task")},
-        backbone=options("backbone"),
+        backbone={**sweep.request.backbone, **options("backbone")},
     )
     try:
         planned = prepare(request.resolve(device), out / "runs")
