@@ -94,16 +94,30 @@ def test_batched_retires_solved_members_and_the_others_go_on(configure):
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_the_gradient_is_that_of_a_plain_loop(configure):
-    recipe, task = make_recipe(configure())
+@pytest.mark.parametrize("task", ["linear_map", "state_tracking", "hops", "selective_copy"])
+def test_the_gradient_is_that_of_a_plain_loop(configure, task):
+    """The last three ask for tokens that are shown nowhere."""
+    recipe, task = make_recipe(configure(task=task))
     group = Group(recipe, members([0]), CPU, vectorise=False)
     tokens, targets = (rows[0] for rows in recipe.training_data(0, recipe.make_task(0), 0))
     _, gradient = group.gradients(tokens[None], targets[None])
     model = recipe.make_model(0, task)
     logits = model(tokens)
-    torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, task.scored].flatten()).backward()
+    asked = task.targets(tokens) if hasattr(task, "targets") else tokens[:, task.scored]
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), asked.flatten()).backward()
     expected = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
     assert torch.allclose(gradient[0], expected, atol=1e-6)
+
+
+def test_what_is_shown_nowhere_is_asked_for_alike_in_both_engines(configure):
+    """Members that solve leave their group, and what is asked of the others must not move up with them."""
+    options = {"group": "parity", "steps": "3"}
+    recipe, _ = make_recipe(configure("linear_attention", "state_tracking", task_options=options, max_steps=400))
+    one_by_one, together = train(recipe, members(range(4))), train(recipe, members(range(4)), "vmap")
+    assert len({t.steps_to_solve for t in one_by_one}) > 1, "members must retire at different times for this to test"
+    assert any(t.steps_to_solve for t in one_by_one)
+    assert_close(together, one_by_one, evaluations=2)
+    assert [t.status for t in together] == [t.status for t in one_by_one]
 
 
 @pytest.mark.parametrize("engine", ["loop", "vmap"])
