@@ -16,6 +16,7 @@ from benchbed.boards.reading import read_standings
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
+from benchbed.plugins.registry import find
 from benchbed.results.result import load_result, save_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,8 @@ def test_a_submitted_run_passes_the_check_and_joins_the_board(cli, run, boards):
     entry = load_entry(boards / LEVEL / "mlp_mixer.yaml")
     assert entry.provenance.command == command_of(load_result(run))
     assert entry.provenance.command == (
-        "benchbed run --track tiny --task linear_map@s1 --mixer mlp_mixer --mixer-option expansion=4 --device cpu"
+        "benchbed run --track tiny --task linear_map@s1 --mixer mlp_mixer --mixer-option expansion=4 --device cpu "
+        "--no-compile"
     )
     assert entry.standing == "self"
 
@@ -92,7 +94,6 @@ def test_a_plug_in_needs_a_source_that_can_be_read_and_must_pass_every_check(run
     """
     install(tmp_path, "outside", "[benchbed.mixers]\nremembering = outside:Remembering\n", outside=source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    from benchbed.plugins.registry import find
 
     result, plugin = load_result(run), find("mixer", "remembering")
     mixer = result.config.mixer.model_copy(
@@ -156,7 +157,10 @@ def test_a_newer_version_of_a_track_begins_empty_and_the_boards_of_the_older_one
 
 
 def test_asking_for_what_an_entry_was_gives_its_identity():
-    """What makes a run another run must not move with the code around it; sources may, and an archived track."""
+    """What makes a run another run must not move with the code around it; sources may, and an archived track.
+
+    Options that came later have their defaults, and an older entry does not name them.
+    """
     folders = find_boards(ROOT / "leaderboards", None, None)
     entries = [e for f in folders for e in current_entries([load_entry(path) for path in entry_files(f)])]
     assert len(entries) > 60
@@ -167,5 +171,10 @@ def test_asking_for_what_an_entry_was_gives_its_identity():
         found = asked.resolve(config.device)
         assert found.unranked == ["the track is a file, not one of lite, standard"] * (track.version == 1)
         same = {kind: getattr(found, kind) for kind in ("mixer", "task")}
-        same = {k: v.model_copy(update={"source_hash": getattr(config, k).source_hash}) for k, v in same.items()}
+        for kind, reference in same.items():
+            published = getattr(config, kind)
+            known = {key: reference.options[key] for key in published.options}
+            same[kind] = reference.model_copy(update={"source_hash": published.source_hash, "options": known})
+            later = {k: v for k, v in reference.options.items() if k not in known}
+            assert later == {k: v for k, v in find(kind, reference.name).resolve({}).items() if k not in known}
         assert found.model_copy(update=same | {"unranked": []}).identity == entry.result.identity, entry.entry

@@ -50,8 +50,9 @@ def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
     assert Vacancy("static_mixer", "linear_map@s3") in find_vacancies(boards, "lite", None, None)
 
 
-def test_a_mixer_is_scored_on_every_level_and_goes_on_where_it_was(boards, cli, tmp_path):
+def test_a_mixer_is_scored_on_every_level_and_goes_on_where_it_was(boards, cli, tmp_path, monkeypatch):
     """One level has a board with a baseline, the other has no entries."""
+    monkeypatch.setenv("COLUMNS", "200")
     given = ["--track", boards / "tiny" / "track.yaml", "--out", tmp_path / "runs", "--device", "cpu"]
     levels = ["--levels", "linear_map@s1,linear_map@s2"]
     code, out, err = cli("score", "mlp_mixer", *given, *levels, "--json")

@@ -39,8 +39,11 @@ def test_built_ins_are_found_by_listing_their_folder():
     assert [p.name for p in plugins("task") if p.built_in] == [
         "associative_recall",
         "cellular_automata",
+        "hops",
         "induction",
         "linear_map",
+        "selective_copy",
+        "state_tracking",
     ]
 
 

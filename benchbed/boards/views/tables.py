@@ -169,7 +169,8 @@ def score_table(found: "Score") -> Table:
     """One mixer on the levels of a track, a line a level, and over all of them."""
     table = Table(title=f"{found.mixer}, track {found.track}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for head in ("level", "solved", "mean steps [95%]", "budget", "rank", "ratio [95%]", "rate"):
-        table.add_column(head, justify="left" if head == "level" else "right", overflow="fold")
+        named = head == "level"
+        table.add_column(head, justify="left" if named else "right", no_wrap=named, overflow="fold")
     for result in found.results:
         summary, row = result.summary, found.standings.get(result.config.level)
         ratio = (
