@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from planned import changed
@@ -16,7 +17,7 @@ from benchbed.boards.reading import read_standings
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
-from benchbed.plugins.registry import find
+from benchbed.plugins.registry import Kind, find
 from benchbed.results.result import load_result, save_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,7 +171,7 @@ def test_asking_for_what_an_entry_was_gives_its_identity():
         asked = RunRequest(config.mixer.name, config.level, track, mixer_options=config.mixer.options)
         found = asked.resolve(config.device)
         assert found.unranked == ["the track is a file, not one of lite, standard"] * (track.version == 1)
-        same = {kind: getattr(found, kind) for kind in ("mixer", "task")}
+        same: dict[Kind, Any] = {"mixer": found.mixer, "task": found.task}
         for kind, reference in same.items():
             published = getattr(config, kind)
             known = {key: reference.options[key] for key in published.options}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchbed.config.request import RunRequest
+from benchbed.contracts import TaskWithTargets
 from benchbed.plugins.registry import plugins
 from benchbed.training import workers
 from benchbed.training.engine import Engine, EngineSettings, choose_engine, why_not_vmap, worth_compiling
@@ -103,7 +104,7 @@ def test_the_gradient_is_that_of_a_plain_loop(configure, task):
     _, gradient = group.gradients(tokens[None], targets[None])
     model = recipe.make_model(0, task)
     logits = model(tokens)
-    asked = task.targets(tokens) if hasattr(task, "targets") else tokens[:, task.scored]
+    asked = task.targets(tokens) if isinstance(task, TaskWithTargets) else tokens[:, task.scored]
     torch.nn.functional.cross_entropy(logits.flatten(0, 1), asked.flatten()).backward()
     expected = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
     assert torch.allclose(gradient[0], expected, atol=1e-6)
