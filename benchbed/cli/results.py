@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.arguments import Json, MixerOptions, parse_assignments
-from benchbed.cli.terminal import console, only_json, print_json, working
+from benchbed.cli.arguments import Csv, Json, MixerOptions, parse_assignments
+from benchbed.cli.terminal import console, only_json, print_csv, print_json, working
 from benchbed.errors import OptionError
 
 __all__ = ["plot", "show"]
@@ -18,9 +18,12 @@ def show(
     track: Annotated[str, typer.Option(help="Track at whose shapes a mixer is measured.")] = "lite",
     mixer_option: MixerOptions = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Print a stored result again, or what a mixer costs: parameters, FLOPs, time and state, measured here."""
     if name is not None:
+        if as_csv:
+            raise OptionError("--csv: expected a result, whose seeds are rows, found a mixer; use --json")
         if what != "mixer":
             raise OptionError(f"show: expected a result, or mixer and a name, found {what} {name}")
         from pydantic import TypeAdapter
@@ -41,6 +44,8 @@ def show(
     loaded = load_result(Path(what))
     if as_json:
         print_json(loaded.model_dump(mode="json"))
+    elif as_csv:
+        print_csv(loaded.rows())
     else:
         from benchbed.reporting.tables import result_table
 

@@ -12,7 +12,7 @@ import pytest
 
 from benchbed.boards.overall import overall, read_overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.figures import draw_overview
+from benchbed.boards.views.figures import draw_overview, profile_figure
 from benchbed.config.tracks import load_track
 
 LITE = load_track("lite")
@@ -117,3 +117,25 @@ def test_the_picture_on_the_front_page_is_of_todays_boards(tmp_path):
 
     assert texts(tmp_path / "again.svg") == texts(root / "docs" / "figures" / "overview.svg")
     assert "> 3.5 (5/8)" in [text.replace("&gt;", "> ") for text in texts(tmp_path / "again.svg")]
+
+
+def test_the_profile_names_the_best_and_counts_every_level_alike():
+    boards = [
+        {**board(LEVELS[0], {"base": (1.0, "", 8)}), "budget": 1000},
+        {**board(LEVELS[1], {"base": (1.0, "", 4)}), "budget": 200},
+    ]
+    text = profile_figure(overall(boards, LITE), "lite")
+    assert ">base</text>" in text
+    assert "#010203" not in text, "the picture takes the page's colours"
+    # 100 steps are a tenth of the first budget and half of the second, of which half of the seeds solve.
+    levels = {
+        level.budget: (level.solved, level.steps[0]) for level in overall(boards, LITE)[0].levels.values() if level
+    }
+    assert levels == {1000: (8, 100), 200: (4, 100)}
+
+
+def test_a_result_as_csv_has_a_row_a_seed(cli, run):
+    code, out, _ = cli("show", run, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, [row["seed"] for row in rows]) == (0, [str(seed) for seed in range(8)])
+    assert cli("show", "mixer", "mlp_mixer", "--csv")[0] == 2

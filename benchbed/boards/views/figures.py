@@ -17,13 +17,14 @@ from benchbed.config.protocol import CONFIDENCE
 from benchbed.reporting.figures import bare, draw_losses, draw_solved
 from benchbed.storage.files import write_atomically
 
-__all__ = ["draw_overview", "loss_figure", "overview_figure", "solved_figure"]
+__all__ = ["draw_overview", "loss_figure", "overview_figure", "profile_figure", "solved_figure"]
 
 _COLOURS = {"#010203": "currentColor", "#040506": "var(--accent)"}
 """What matplotlib draws in, and what the page makes of it."""
 
 _INK, _ACCENT = _COLOURS
 _GREY = "#808080"
+_FAINT: dict[str, Any] = {"color": "#808080", "linewidth": 0.6, "alpha": 0.6}
 _DARK = "#111111"
 """Not black, which matplotlib leaves out of an SVG, so that the words would take the colour of a dark page."""
 
@@ -83,6 +84,28 @@ def overview_figure(found: Sequence[Overall], track: str) -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
+def profile_figure(found: Sequence[Overall], track: str) -> str:
+    """Share of seeds solved against the share of the budget: each level counts alike, a line a complete mixer.
+
+    The first six are coloured and named, the others grey.
+    """
+    shares = np.linspace(0, 1, 201)
+    complete = [one for one in found if one.ratio is not None]
+
+    def draw(axes: Axes) -> None:
+        for number, one in reversed(list(enumerate(complete))):
+            levels = [level for level in one.levels.values() if level]
+            steps = [np.where(np.arange(v.seeds) < v.solved, np.sort(v.steps) / v.budget, np.inf) for v in levels]
+            solved = np.mean([(each[:, None] <= shares).mean(axis=0) for each in steps], axis=0)
+            style = {"color": f"C{number}", "linewidth": 1.4, "label": one.name} if number < 6 else _FAINT
+            axes.step(shares, solved, where="post", **style)
+        axes.set(xlabel="steps / budget", ylabel="solved", xlim=(0, 1), ylim=(-0.02, 1.02))
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(handles[::-1], labels[::-1], frameon=False, labelcolor=_INK, loc="lower right")
+
+    return _svg_of(draw, f"share of seeds solved against the share of the budget, {track}", size=(6.4, 3.2))
+
+
 def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None:
     levels = list(found[0].levels)
     ratios = np.array([[np.nan if r is None else r.ratio for r in one.levels.values()] for one in found])
@@ -114,9 +137,19 @@ def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None
 
 
 def _svg(entry: Entry, draw: Callable[[Axes], None], name: str) -> str:
+    def drawn(axes: Axes) -> None:
+        draw(axes)
+        axes.set_xlim(0, entry.result.config.budget.steps)
+        axes.set_xlabel("step")
+
+    return _svg_of(drawn, f"{name} against step, {entry.entry}", size=(3.4, 2.0))
+
+
+def _svg_of(draw: Callable[[Axes], None], label: str, size: tuple[float, float]) -> str:
+    """What is drawn in `_INK` and `_ACCENT`, as text of a page that gives the colours."""
     settings: Any = {
         "svg.fonttype": "none",  # text stays text: sharp, selectable, in the page's font
-        "svg.hashsalt": f"{entry.entry}-{name}",  # the same picture has the same bytes
+        "svg.hashsalt": label,  # the same picture has the same bytes
         "font.size": 9,
         "text.color": _INK,
         "axes.edgecolor": _INK,
@@ -125,11 +158,9 @@ def _svg(entry: Entry, draw: Callable[[Axes], None], name: str) -> str:
         "ytick.color": _INK,
     }
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(3.4, 2.0), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         draw(axes)
-        axes.set_xlim(0, entry.result.config.budget.steps)
-        axes.set_xlabel("step")
         bare(axes)
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
@@ -137,5 +168,4 @@ def _svg(entry: Entry, draw: Callable[[Axes], None], name: str) -> str:
     text = text[text.index("<svg") :]
     for drawn, shown in _COLOURS.items():
         text = text.replace(drawn, shown)
-    label = f"{name} against step, {entry.entry}"
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

@@ -12,7 +12,7 @@ from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.overall import read_overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.figures import loss_figure, overview_figure, solved_figure
+from benchbed.boards.views.figures import loss_figure, overview_figure, profile_figure, solved_figure
 from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, board_rows, separation
 from benchbed.reporting.wording import number, options_line, place, with_interval
 from benchbed.storage.files import csv_text, write_text
@@ -70,7 +70,11 @@ def write_site(boards: Path, target: Path) -> Path:
                 ),
             )
     overviews = {track: read_overall(boards, track) for track in dict.fromkeys(board["track"] for board in shown)}
-    views = {track: Markup(overview_figure(found, track)) for track, found in overviews.items() if found}
+    views = {
+        track: (Markup(overview_figure(found, track)), Markup(profile_figure(found, track)))
+        for track, found in overviews.items()
+        if found
+    }
     write_text(target / "boards.csv", csv_text([row for board in shown for row in board_rows(board)]))
     index = target / "index.html"
     write_text(index, pages.get_template("index.html").render(boards=shown, views=views, overall=OVERALL))
