@@ -120,7 +120,7 @@ def test_the_picture_on_the_front_page_is_of_todays_boards(tmp_path):
 
 
 def test_the_profile_names_the_best_and_counts_every_level_alike():
-    boards = [
+    boards: Any = [
         {**board(LEVELS[0], {"base": (1.0, "", 8)}), "budget": 1000},
         {**board(LEVELS[1], {"base": (1.0, "", 4)}), "budget": 200},
     ]
