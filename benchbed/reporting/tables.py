@@ -22,7 +22,7 @@ __all__ = ["comparison_table", "listing_table", "print_finding", "result_table"]
 
 def result_table(result: "Result") -> RenderableType:
     """Everything that a reader asks first about one result."""
-    summary, config = result.summary, result.config
+    summary, config, where = result.summary, result.config, result.environment
     low, high = summary.solve_rate_interval
     rows = {
         "mixer options": options_line(config.mixer.options) or "none",
@@ -37,8 +37,8 @@ def result_table(result: "Result") -> RenderableType:
         "parameters": f"{result.costs.parameters:,}, {result.costs.mixer_parameters:,} of them in the mixer",
         "FLOPs a token": f"{result.costs.flops_per_token:,.0f} (forward)",
         "time": clock(result.seconds),
-        "computed on": f"{result.environment.device}, engine {result.environment.engine}",
-        "engine note": result.environment.engine_note,
+        "computed on": f"{where.device}, engine {where.engine}{', compiled' if where.compiled else ''}",
+        "engine note": where.engine_note,
         "ranked": "no: " + "; ".join(result.unranked) if result.unranked else "yes",
     }
     table = Table(

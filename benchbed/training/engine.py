@@ -1,5 +1,6 @@
 """How members are computed, loop or vmap, and why."""
 
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -70,6 +71,9 @@ def why_not_compiled(recipe: Recipe, device: torch.device, *, vectorise: bool) -
 
 def compiled_losses(recipe: Recipe, device: torch.device, *, vectorise: bool) -> Callable[..., Tensor]:
     """`Forward.token_losses`, compiled when it is first called."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(
+        logging.ERROR
+    )  # that there is no CUDA is no news on a CPU
     template = recipe.make_model(0, recipe.make_task(0)).to(device)
     return torch.compile(Forward(template, vectorise=vectorise).token_losses)
 
