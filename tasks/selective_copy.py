@@ -21,7 +21,7 @@ class SelectiveCopy:
 
     Args:
         generator: not used.
-        copies: M, symbols to copy; at most L.
+        copies: M, symbols to copy; less than L.
         context: L, tokens that they stand among.
         symbols: distinct symbols.
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbed.boards.folders import BOARD_FILE, find_boards, stamp
-from benchbed.errors import EntryError
+from benchbed.errors import BenchbedError, EntryError
 
 if TYPE_CHECKING:
     from benchbed.boards.board import Standings
     from benchbed.results.result import Result
 
-__all__ = ["find_entry", "read_standings", "read_with"]
+__all__ = ["find_entry", "read_beside_entries", "read_standings", "read_with"]
 
 
 def read_standings(folder: Path) -> "Standings":
@@ -64,6 +64,17 @@ def read_with(boards: Path, folders: Sequence[Path], guests: "Sequence[Result]")
         for folder in folders
         if (mine := [guest for guest in guests if homes[id(guest)] == folder])
     ]
+
+
+def read_beside_entries(boards: Path, result: "Result") -> "Standings | None":
+    """The board of a run with the run on it; None where it has no entries, or asks something else."""
+    from benchbed.boards.entries.entry import entry_folder
+
+    try:
+        (board,) = read_with(boards, [entry_folder(boards, result)], [result])
+    except BenchbedError:
+        return None
+    return board if len(board["rows"]) > 1 else None
 
 
 def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:

@@ -7,14 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from benchbed.boards.board import BoardRow, Standings
-from benchbed.boards.entries.entry import entry_folder
+from benchbed.boards.board import BoardRow
 from benchbed.boards.overall import Overall, overall
-from benchbed.boards.reading import read_with
+from benchbed.boards.reading import read_beside_entries
 from benchbed.boards.views.sentences import GUESTS
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
-from benchbed.errors import BenchbedError
 from benchbed.reporting.live import Backend, run_live, say, train_all_ahead
 from benchbed.reporting.wording import clock
 from benchbed.results.result import Result
@@ -95,21 +93,12 @@ def score(
     if backend == "ray":
         train_all_ahead(planned, engine, console)
     results = [run_live(run, engine, console) for run in planned]
-    found = [board for result in results if (board := _among_entries(boards, result))]
+    found = [board for result in results if (board := read_beside_entries(boards, result))]
     mine = {board["level"]: row for board in found for row in board["rows"] if row["standing"] in GUESTS}
     config = planned[0].config
     names = {row["name"] for row in mine.values()}
     over = [one for one in overall(found, load_track(track)) if one.name in names]
     return Score(config.mixer.name, config.track.name, results, mine, over[0] if over else None)
-
-
-def _among_entries(boards: Path, result: Result) -> Standings | None:
-    """The board of a run with the run on it; None where it has no entries."""
-    try:
-        (board,) = read_with(boards, [entry_folder(boards, result)], [result])
-    except BenchbedError:
-        return None
-    return board if len(board["rows"]) > 1 else None
 
 
 def _say_how_long(planned: Sequence[PlannedRun], engine: EngineSettings, console: Console) -> None:

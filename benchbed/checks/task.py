@@ -83,9 +83,9 @@ def _same_data(subject: TaskSubject) -> str | None:
 def _targets(subject: TaskSubject) -> str | None:
     """What is asked for at a place follows from the tokens before it."""
     for seed, task in enumerate(subject.instances()):
-        tokens, others = (task.sample(_ORACLE_SAMPLES, generator(0, stream)) for stream in ("held-out", "training"))
         if not isinstance(task, TaskWithTargets):
             return None
+        tokens, others = (task.sample(_ORACLE_SAMPLES, generator(0, stream)) for stream in ("held-out", "training"))
         asked = task.targets(tokens)
         for place, token in enumerate(task.scored.nonzero().flatten().tolist()):
             changed = torch.cat((tokens[:, :token], others[:, token:]), dim=1)

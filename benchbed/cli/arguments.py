@@ -19,7 +19,9 @@ __all__ = [
     "Csv",
     "Device",
     "Json",
+    "Levels",
     "MixerOptions",
+    "Out",
     "TaskOptions",
     "TimeLimit",
     "parse_assignments",
@@ -44,6 +46,8 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Compiled = Annotated[
     bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile. [default: by a rule, where it pays]")
 ]
+Levels = Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")]
+Out = Annotated[Path, typer.Option(help="Folder for results.")]
 Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
 TimeLimit = Annotated[
     str | None, typer.Option(metavar="TIME", help="End after 25m, 1h30m, ... with exit code 75; the same goes on.")

@@ -81,9 +81,11 @@ def overall(
         from benchbed.boards.overall import read_overall
         from benchbed.boards.views.figures import draw_overview
         from benchbed.errors import OptionError
+        from benchbed.reporting.figures import refuse_format
 
-        if track is None or picture.suffix not in (".png", ".svg", ".pdf"):
-            raise OptionError(f"-o: expected --track, and a file ending in .png, .svg or .pdf, found '{picture}'")
+        refuse_format(picture)
+        if track is None:
+            raise OptionError("-o: expected --track, because a picture is of one")
         found = read_overall(boards_folder(boards), track)
         if not found:
             raise OptionError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, TimeLimit, request_of
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Out, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 from benchbed.errors import OptionError
 
@@ -45,7 +45,7 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Scoring seeds; unranked.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Budget in steps; unranked.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Train at this rate, tune nothing; unranked.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("runs"),
+    out: Out = Path("runs"),
     engine: Annotated[EngineName, typer.Option(help="How members train side by side.")] = EngineName.auto,
     device: Device = "auto",
     backend: Backend = BackendName.local,

@@ -14,10 +14,21 @@ from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
 from benchbed.storage.files import write_atomically
 
-__all__ = ["bare", "draw_losses", "draw_solved", "plot_profile", "plot_results", "save"]
+__all__ = [
+    "SHARES",
+    "bare",
+    "draw_losses",
+    "draw_solved",
+    "plot_profile",
+    "plot_results",
+    "refuse_format",
+    "save",
+    "solved_shares",
+]
 
 FORMATS = (".png", ".svg", ".pdf")
-_SHARES = np.linspace(0, 1, 401)
+SHARES = np.linspace(0, 1, 401)
+"""Of a budget."""
 
 
 def bare(axes: Axes) -> None:
@@ -34,6 +45,26 @@ def save(figure: Figure, path: Path, dpi: int = 160) -> None:
     write_atomically(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=dpi))
 
 
+def refuse_format(path: Path) -> None:
+    """Refuse a picture that cannot be written.
+
+    Raises:
+        OptionError: its ending names no format.
+    """
+    if path.suffix not in FORMATS:
+        raise OptionError(f"-o: expected a file ending in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, found '{path}'")
+
+
+def solved_shares(steps: Sequence[float], budget: int) -> np.ndarray:
+    """The share of seeds that have solved by each of `SHARES` of the budget.
+
+    Args:
+        steps: of each seed; infinite where it did not solve.
+        budget: in steps.
+    """
+    return (np.asarray(steps)[:, None] <= SHARES * budget).mean(axis=0)
+
+
 def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
     """Draw loss against step for every seed, and the solved fraction against step.
 
@@ -46,8 +77,7 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
         ResultError: the results are of different levels or tracks.
         StorageError: the file cannot be written.
     """
-    if path.suffix not in FORMATS:
-        raise OptionError(f"-o: expected a file ending in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, found '{path}'")
+    refuse_format(path)
     boards = sorted({f"{r.config.level} {r.config.task.options} on {r.config.track.name}" for r, _ in results})
     if len(boards) > 1:
         raise ResultError(f"expected results of one level and track, found {'; '.join(boards)}; plot them apart")
@@ -87,13 +117,12 @@ def plot_profile(results: Sequence[Result], path: Path) -> None:
     axes = figure.subplots()
     shares = []
     for number, result in enumerate(results):
-        budget, members = result.config.budget.steps, result.members
-        steps = np.array([np.inf if row.steps is None else row.steps / budget for row in members])
-        shares.append((steps[:, None] <= _SHARES).mean(axis=0))
+        steps = [np.inf if row.steps is None else row.steps for row in result.members]
+        shares.append(solved_shares(steps, result.config.budget.steps))
         label = f"{result.config.level}: {result.summary.solved} of {result.summary.seeds}"
-        axes.step(_SHARES, shares[-1], where="post", color=f"C{number % 10}", linewidth=1, alpha=0.8, label=label)
+        axes.step(SHARES, shares[-1], where="post", color=f"C{number % 10}", linewidth=1, alpha=0.8, label=label)
     if len(results) > 1:
-        axes.step(_SHARES, np.mean(shares, axis=0), where="post", color="0.4", linewidth=2.5, label="all levels")
+        axes.step(SHARES, np.mean(shares, axis=0), where="post", color="0.4", linewidth=2.5, label="all levels")
     axes.set(xlabel="steps / budget", ylabel="solved fraction of seeds", xlim=(0, 1), ylim=(-0.02, 1.02))
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     bare(axes)

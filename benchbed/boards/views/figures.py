@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from benchbed.boards.entries.entry import Entry
 from benchbed.boards.overall import Overall
 from benchbed.config.protocol import CONFIDENCE
-from benchbed.reporting.figures import bare, draw_losses, draw_solved
+from benchbed.reporting.figures import SHARES, bare, draw_losses, draw_solved, solved_shares
 from benchbed.storage.files import write_atomically
 
 __all__ = ["draw_overview", "loss_figure", "overview_figure", "profile_figure", "solved_figure"]
@@ -89,16 +89,15 @@ def profile_figure(found: Sequence[Overall], track: str) -> str:
 
     The first six are coloured and named, the others grey.
     """
-    shares = np.linspace(0, 1, 201)
     complete = [one for one in found if one.ratio is not None]
 
     def draw(axes: Axes) -> None:
         for number, one in reversed(list(enumerate(complete))):
             levels = [level for level in one.levels.values() if level]
-            steps = [np.where(np.arange(v.seeds) < v.solved, np.sort(v.steps) / v.budget, np.inf) for v in levels]
-            solved = np.mean([(each[:, None] <= shares).mean(axis=0) for each in steps], axis=0)
+            steps = [[*sorted(v.steps)[: v.solved], *[np.inf] * (v.seeds - v.solved)] for v in levels]
+            curves = [solved_shares(each, v.budget) for each, v in zip(steps, levels, strict=True)]
             style = {"color": f"C{number}", "linewidth": 1.4, "label": one.name} if number < 6 else _FAINT
-            axes.step(shares, solved, where="post", **style)
+            axes.step(SHARES, np.mean(curves, axis=0), where="post", **style)
         axes.set(xlabel="steps / budget", ylabel="solved", xlim=(0, 1), ylim=(-0.02, 1.02))
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], labels[::-1], frameon=False, labelcolor=_INK, loc="lower right")

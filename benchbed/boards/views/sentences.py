@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchbed.boards.reading import read_with
+from benchbed.boards.reading import read_beside_entries
 from benchbed.config.protocol import SIGNIFICANT
-from benchbed.errors import BenchbedError
 from benchbed.reporting.wording import options_line, place, with_interval
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def separation(board: "Standings") -> str:
 
 
 def standing(board: "Standings", row: "BoardRow") -> str:
-    """Where one run stands among the others: its rank, the last that tests allow, whom it beats, who beats it."""
+    """Where a run would stand among the entries: its rank, the last that tests allow, whom it beats, who beats it."""
     ahead, behind = list[str](), list[str]()
     means = {other["entry"]: (other["mean_steps"], other["name"]) for other in board["rows"]}
     for pair in board["pairs"]:
@@ -61,36 +60,28 @@ def standing(board: "Standings", row: "BoardRow") -> str:
             mean, name = means[both[0]]
             (ahead if mean < row["mean_steps"] else behind).append(name)
     ranked = sum(other["rank"] is not None for other in board["rows"])
-    is_entry = row["standing"] not in GUESTS
-    said = (
-        f"{row['name']} {'has' if is_entry else 'would have'} rank {place(row['rank'], row['last_rank'])} of {ranked}"
-    )
+    said = f"{row['name']} would have rank {place(row['rank'], row['last_rank'])} of {ranked}"
     if row["standing"] == "quick look":
         said += " (a quick look, which no board takes: compared by the same tests, and nothing more)"
-    beaten = f"faster than {_some(behind)}" if behind else "faster than none"
-    beating = f"slower than {_some(ahead)}" if ahead else "slower than none"
     ratio = ""
-    if row["ratio"] is not None and row["entry"] != board["baseline"]:
+    if row["ratio"] is not None:
         shown = with_interval(row["ratio"], row["ratio_interval"], ".2f")
         ratio = f"; {row['ratio_bound']}{shown} times the mean steps of {board['baseline']}"
-    return f"{said}: {beaten}, {beating}{ratio}."
+    return f"{said}: faster than {_some(behind)}, slower than {_some(ahead)}{ratio}."
 
 
 def provisional(boards: Path, result: "Result") -> str | None:
     """Where a finished run would stand; None where its board is empty, or asks something else."""
-    from benchbed.boards.entries.entry import entry_folder
-
-    try:
-        (board,) = read_with(boards, [entry_folder(boards, result)], [result])
-    except BenchbedError:
+    board = read_beside_entries(boards, result)
+    if board is None:
         return None
     (mine,) = [row for row in board["rows"] if row["standing"] in GUESTS]
-    return standing(board, mine) if len(board["rows"]) > 1 else None
+    return standing(board, mine)
 
 
 def _some(names: list[str]) -> str:
-    """A few names, and how many more."""
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+    """None, a few names, or some and how many more."""
+    return ", ".join(names) or "none" if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 OVERALL = (

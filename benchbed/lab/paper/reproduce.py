@@ -51,7 +51,7 @@ def reproduce(
         verdict, about = _sweeps(experiment, quick, folder, device, console, backend)
     data = {
         "figure": name,
-        "paper": about.pop("paper"),
+        "paper": about["paper"],
         "scale": "quick: smaller than the paper's" if quick else "full",
         **about,
         "test": verdict.test,
