@@ -13,10 +13,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchbed.training.devices import cpu_count, single_threaded
 from benchbed.training.forward import Forward
 from benchbed.training.group import Group
-from benchbed.training.recipe import Recipe
+from benchbed.training.recipe import Data, Recipe
 from benchbed.training.trajectory import Member
 
-__all__ = ["Engine", "EngineSettings", "choose_engine", "compiled_losses", "why_not_vmap", "worth_compiling"]
+__all__ = [
+    "Engine",
+    "EngineSettings",
+    "choose_engine",
+    "compiled_losses",
+    "operations_a_layer",
+    "why_not_vmap",
+    "worth_compiling",
+]
 
 Engine = Literal["auto", "loop", "vmap"]
 
@@ -70,7 +78,12 @@ def why_not_compiled(recipe: Recipe, device: torch.device, *, vectorise: bool) -
 
 
 def compiled_losses(recipe: Recipe, device: torch.device, *, vectorise: bool) -> Callable[..., Tensor]:
-    """`Forward.token_losses`, compiled when it is first called."""
+    """`Forward.token_losses`, compiled when it is first called.
+
+    From nothing: torch compiles one function for a few kinds of input and leaves it as it is for more, with a line in
+    its log. All mixers of a process share that function.
+    """
+    torch.compiler.reset()
     logging.getLogger("torch.utils.cpp_extension").setLevel(
         logging.ERROR
     )  # that there is no CUDA is no news on a CPU
@@ -86,10 +99,16 @@ def worth_compiling(recipe: Recipe, device: torch.device) -> bool:
     """
     if device.type != "cpu" or recipe.budget.steps < _LONG or not (shutil.which("c++") or shutil.which("g++")):
         return False
+    return operations_a_layer(recipe, device) in _WORTH
+
+
+def operations_a_layer(recipe: Recipe, device: torch.device) -> int:
+    """Operations of one member's forward and backward pass, divided by its layers."""
     group = Group(recipe, [Member(0, 1e-3)], device, vectorise=False)
+    batch = _first_batch(recipe, group)
     with _Counter() as counter:
-        _gradients(recipe, group)
-    return counter.operations // recipe.backbone.layers in _WORTH
+        group.gradients(*batch)
+    return counter.operations // recipe.backbone.layers
 
 
 class _Counter(TorchDispatchMode):
@@ -107,9 +126,14 @@ class _Counter(TorchDispatchMode):
 def _gradients(recipe: Recipe, group: Group) -> Tensor:
     """The gradients `(E, P)` of a group off its start, for the first batch of each member."""
     group.shake()
+    return group.gradients(*_first_batch(recipe, group))[1]
+
+
+def _first_batch(recipe: Recipe, group: Group) -> Data:
+    """What each member of a group trains on first, `(E, B, ...)`."""
     drawn = [recipe.training_data(member.seed, recipe.make_task(member.seed), 0) for member in group.members]
-    tokens, targets = (torch.stack([batches[0] for batches in rows]) for rows in zip(*drawn, strict=True))
-    return group.gradients(tokens.to(group.weights.device), targets.to(group.weights.device))[1]
+    first = (torch.stack([batches[0] for batches in rows]) for rows in zip(*drawn, strict=True))
+    return Data(*(rows.to(group.weights.device) for rows in first))
 
 
 def _agree(gradients: Tensor, expected: Tensor) -> bool:

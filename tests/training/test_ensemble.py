@@ -188,6 +188,7 @@ def test_compiled_equals_eager_and_is_not_compiled_for_each_member(configure, en
     [
         ("mamba", 2000, True),
         ("rwkv7", 2000, True),
+        ("delta_net", 2000, False),  # too few, if what draws the data is not counted with them
         ("multi_head_attention", 2000, False),  # few operations
         ("mamba", 500, False),  # soon over
         (("xlstm", {"cell": "slstm"}), 2000, False),  # a loop over tokens, which takes minutes
@@ -220,6 +221,18 @@ def test_what_is_compiled_is_tried_before_it_trains(configure, monkeypatch, comp
     settings, found = choose_engine(recipe, EngineSettings("loop", CPU, compiled=True))
     assert settings.compiled == (note is None)
     assert found == (note and f"torch.compile cannot train this mixer: {note}")
+
+
+def test_the_tenth_mixer_of_a_process_is_compiled_as_the_first_is(configure, monkeypatch):
+    """torch leaves a function as it is after eight kinds of input, and what was not compiled would be said to be."""
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function: compile_(function, backend="eager"))
+    for dim in range(8, 88, 8):
+        recipe, _ = make_recipe(configure("static_mixer", mixer_options={"heads": 1}, backbone={"dim": dim}))
+        torch._dynamo.utils.counters.clear()
+        settings, note = choose_engine(recipe, EngineSettings("loop", CPU, compiled=True))
+        assert (settings.compiled, note) == (True, None)
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0, f"width {dim} was not compiled"
 
 
 @pytest.mark.gpu
