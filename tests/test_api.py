@@ -122,6 +122,25 @@ def test_a_result_has_a_tidy_row_a_seed_and_is_compared_as_it_is():
     assert benchbed.compare("mlp_mixer", result, level="linear_map@s3").p == pair.p
 
 
+def test_a_run_is_shown_among_entries_and_all_levels_together():
+    entries = boards_folder() / "lite-1" / "linear_map@s3"
+    result = load_entry(entries / "gru.yaml").result
+    plain = benchbed.load_board("linear_map@s3", track="lite-1")
+    shown = benchbed.load_board("linear_map@s3", track="lite-1", guests=[result])
+    assert len(shown["rows"]) == len(plain["rows"]) + 1
+    mine, theirs = (row for row in shown["rows"] if row["steps"] == result.restricted_steps)
+    assert {mine["standing"], theirs["standing"]} >= {"run"}
+    assert mine["ratio"] == theirs["ratio"]
+    with pytest.raises(EntryError, match="expected a board that it belongs to"):
+        benchbed.load_board("associative_recall", track="lite-1", guests=[result])
+
+    overall = {one.name: one for one in benchbed.load_overall("lite-1")}
+    level = overall["gru"].levels["linear_map@s3"]
+    assert level is not None
+    assert level.ratio == theirs["ratio"]
+    assert overall["multi_head_attention"].ratio == 1
+
+
 def test_a_class_is_found_again_by_its_name(here):
     module = importlib.import_module("my_mixer")
     result = benchbed.run(module.Mine, "linear_map", track="lite", checked=False, **QUICK)
@@ -160,7 +179,7 @@ def test_a_function_written_twice_is_no_edit(here):
 
 
 def test_one_board_is_asked_for():
-    assert benchbed.load_board("linear_map@s3")["level"] == "linear_map@s3"
+    assert benchbed.load_board("linear_map@s3", track="lite-1")["level"] == "linear_map@s3"
     assert benchbed.load_board("linear_map", track="lite-1")["rows"][0]["rank"] == 1
     with pytest.raises(EntryError, match="no board of nothing in any track"):
         benchbed.load_board("nothing")

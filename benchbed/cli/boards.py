@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
 from benchbed.cli.arguments import Boards, Csv, Json
-from benchbed.cli.terminal import console, only_json, print_json
+from benchbed.cli.terminal import console, only_json, print_csv, print_json
 
 __all__ = ["compare", "leaderboard", "schema"]
 
@@ -235,15 +235,20 @@ def compare(
     level: Level = None,
     boards: Boards = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
     from benchbed.boards.comparison import compare as compare_runs
+    from benchbed.boards.views.rows import pair_rows
     from benchbed.boards.views.sentences import verdict
     from benchbed.boards.views.tables import pair_table
 
     pair = compare_runs(boards_folder(boards), (first, second), track, level)
     if as_json:
         print_json(pair.plain())
+        return
+    if as_csv:
+        print_csv(pair_rows(pair))
         return
     screen = console()
     screen.print(pair_table(pair))

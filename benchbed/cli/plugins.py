@@ -70,6 +70,7 @@ def check(
     mixer_option: MixerOptions = None,
     task_option: TaskOptions = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Check a mixer or a task for whatever would make its scores meaningless; exit code 1 if it fails.
 
@@ -80,18 +81,21 @@ def check(
 
     if (mixer is None) == (task is None) or (task_option if mixer is not None else mixer_option):
         raise OptionError("check: expected a mixer, or a task with --task, and options of that alone")
-    findings, screen = [], console(stderr=as_json)
-    with only_json(as_json), working(screen, "checking"):
+    findings, data = [], as_json or as_csv
+    screen = console(stderr=data)
+    with only_json(data), working(screen, "checking"):
         if mixer is not None:
             examination = examine_mixer(mixer, track, parse_assignments(mixer_option, "--mixer-option"))
         else:
             examination = examine_task(task or "", track, parse_assignments(task_option, "--task-option"))
         for finding in examination:
             findings.append(finding)
-            if not as_json:
+            if not data:
                 print_finding(screen, finding)
     if as_json:
         print_json([asdict(finding) for finding in findings])
+    elif as_csv:
+        print_csv([asdict(finding) for finding in findings])
     if any(finding.status == "failed" for finding in findings):
         raise typer.Exit(1)
 

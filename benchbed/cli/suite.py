@@ -11,6 +11,7 @@ from benchbed.cli.arguments import (
     BackendName,
     Boards,
     Compiled,
+    Csv,
     Device,
     Json,
     Levels,
@@ -20,7 +21,7 @@ from benchbed.cli.arguments import (
     parse_assignments,
     split_names,
 )
-from benchbed.cli.terminal import console, going_on, only_json, print_json
+from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json
 
 __all__ = ["score", "suite"]
 
@@ -64,19 +65,21 @@ def score(
     time_limit: TimeLimit = None,
     boards: Boards = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Score a mixer on every level of a track: where it would stand on each board, and over all of them."""
     from benchbed.boards.score import plan_score
     from benchbed.boards.score import score as score_all
+    from benchbed.boards.views.rows import score_rows
     from benchbed.boards.views.tables import score_table
     from benchbed.reporting.figures import plot_profile
     from benchbed.reporting.live import say
     from benchbed.training.devices import find_device
     from benchbed.training.engine import EngineSettings
 
-    found, screen = find_device(device), console(stderr=as_json)
+    found, screen = find_device(device), console(stderr=as_json or as_csv)
     options = parse_assignments(mixer_option, "--mixer-option")
-    with going_on(time_limit), only_json(as_json):
+    with going_on(time_limit), only_json(as_json or as_csv):
         planned = plan_score(mixer, track, split_names(levels), options, out, found.type)
         engine = EngineSettings("auto", found, compile_)
         scored = score_all(planned, track, boards_folder(boards), engine, screen, backend.value)
@@ -84,6 +87,9 @@ def score(
         plot_profile(scored.results, picture)
     if as_json:
         print_json(scored.plain())
+        return
+    if as_csv:
+        print_csv(score_rows(scored))
         return
     screen.print(score_table(scored))
     say(screen, f"{picture} written")

@@ -1,7 +1,11 @@
 """One pair of runs."""
 
+import csv
+import io
 import json
 import re
+
+import pytest
 
 from benchbed.results.result import load_result, save_result
 
@@ -16,6 +20,17 @@ def test_comparing_a_pair(cli, run):
     assert (pair["names"], pair["adjusted"]) == (["static_mixer", "mlp_mixer"], None)
     assert len(pair["steps"][0]) == len(pair["steps"][1]) == 8
     assert set(pair["costs"][0]) == {"samples", "flops", "seconds"}
+
+
+def test_a_pair_as_csv_has_a_row_a_run(cli, run):
+    code, out, _ = cli("compare", "static_mixer", run, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    pair = json.loads(cli("compare", "static_mixer", run, "--json")[1])
+    assert (code, [row["name"] for row in rows]) == (0, pair["names"])
+    assert [row["steps"] for row in rows] == [" ".join(map(str, steps)) for steps in pair["steps"]]
+    assert [float(row["p"]) for row in rows] == [pair["p"]] * 2
+    means = [float(row["mean_steps"]) for row in rows]
+    assert means[0] / means[1] == pytest.approx(pair["ratio"])
 
 
 def test_only_runs_of_one_level_are_compared(cli, run):

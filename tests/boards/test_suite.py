@@ -1,5 +1,7 @@
 """What a board lacks, and running it; and one mixer on every level."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -66,6 +68,11 @@ def test_a_mixer_is_scored_on_every_level_and_goes_on_where_it_was(boards, cli, 
     assert row["standing"] == "quick look", "the track is a file"
     (picture,) = (tmp_path / "runs").rglob("score-*.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    code, out, _ = cli("score", "mlp_mixer", *given, *levels, "--csv")
+    first, second = csv.DictReader(io.StringIO(out))
+    assert (first["level"], first["rank"]) == ("linear_map@s1", str(row["rank"]))
+    assert first["steps"] == " ".join(map(str, row["steps"]))
+    assert (second["level"], second["rank"], second["ratio"]) == ("linear_map@s2", "", "")
     code, out, _ = cli("score", "mlp_mixer", *given, *levels)
     assert code == 0
     text = " ".join(out.split())

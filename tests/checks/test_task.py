@@ -1,5 +1,7 @@
 """Planted faults in tasks are caught, each by the check that is there for it; built-in tasks raise no alarm."""
 
+import csv
+import io
 import json
 import math
 import sys
@@ -268,6 +270,9 @@ def test_the_command(command_line, monkeypatch, tmp_path):
 
     code, out, _ = call("--task", "permuted", "--json")
     assert (code, [f["check"] for f in json.loads(out)]) == (0, list(TASK_CHECKS))
+    code, out, _ = call("--task", "tasky:wrong", "--csv")
+    found = {row["check"]: row["status"] for row in csv.DictReader(io.StringIO(out))}
+    assert (code, list(found), found["chance level"]) == (1, list(TASK_CHECKS), "failed")
     code, out, _ = call("--task", "tasky:wrong")
     assert code == 1
     assert "✗ chance level: chance_loss is 1.3863" in out

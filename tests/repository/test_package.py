@@ -75,7 +75,7 @@ def test_pictures_are_drawn_in_files_of_that_name(path):
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_what_users_type_takes_many_arguments(path):
-    if "cli" in path.parts or path.name == "api.py":
+    if "cli" in path.parts or "api" in path.parts:
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):

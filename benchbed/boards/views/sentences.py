@@ -1,12 +1,11 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchbed.boards.reading import read_beside_entries
 from benchbed.config.protocol import SIGNIFICANT
-from benchbed.reporting.wording import options_line, place, with_interval
+from benchbed.reporting.wording import place, with_interval
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
@@ -18,9 +17,7 @@ __all__ = [
     "CHECKED_BY",
     "GUESTS",
     "OVERALL",
-    "board_rows",
     "overall_cells",
-    "overall_rows",
     "provisional",
     "separation",
     "sort_rows",
@@ -102,43 +99,6 @@ def overall_cells(one: "Overall") -> list[str]:
         *("" if found is None else f"{found[1]}{found[0]:.2f}" for found in one.families.values()),
         f"{one.solved:.0%}",
         ", ".join(one.missing),
-    ]
-
-
-def board_rows(board: "Standings") -> list[dict[str, Any]]:
-    """A board as tidy rows, one an entry: those of `board.json`, intervals in two columns, options in one."""
-    rows = []
-    for row in board["rows"]:
-        plain: dict[str, Any] = {"track": board["track"], "level": board["level"], "budget": board["budget"]}
-        for key, value in row.items():
-            if key.endswith("_interval"):
-                low, high = value or (None, None)  # pyright: ignore[reportGeneralTypeIssues]
-                plain |= {f"{key[:-9]}_low": low, f"{key[:-9]}_high": high}
-            elif key == "steps":
-                plain[key] = " ".join(map(str, row["steps"]))
-            elif key == "options":
-                plain[key] = options_line(row["options"], " ")
-            elif key != "tuning":
-                plain[key] = value
-        rows.append(plain)
-    return rows
-
-
-def overall_rows(found: "Sequence[Overall]") -> list[dict[str, Any]]:
-    """All levels as tidy rows, one a mixer and level, with what the mixer has over all of them."""
-    return [
-        {
-            "mixer": one.name,
-            "ratio_over_all": one.ratio,
-            "bound_over_all": one.bound.strip(),
-            "level": level,
-            "ratio": None if level_ratio is None else level_ratio.ratio,
-            "bound": None if level_ratio is None else level_ratio.bound.strip(),
-            "solved": None if level_ratio is None else level_ratio.solved,
-            "seeds": None if level_ratio is None else level_ratio.seeds,
-        }
-        for one in found
-        for level, level_ratio in one.levels.items()
     ]
 
 

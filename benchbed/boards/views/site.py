@@ -13,7 +13,8 @@ from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.overall import read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, overview_figure, profile_figure, solved_figure
-from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, board_rows, separation
+from benchbed.boards.views.rows import board_rows
+from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, separation
 from benchbed.reporting.wording import number, options_line, place, with_interval
 from benchbed.storage.files import csv_text, write_text
 

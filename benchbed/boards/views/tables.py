@@ -12,13 +12,12 @@ from rich.text import Text
 
 from benchbed.boards.folders import boards_folder, find_boards
 from benchbed.boards.reading import read_standings, read_with
+from benchbed.boards.views.rows import board_rows, overall_rows
 from benchbed.boards.views.sentences import (
     CHECKED_BY,
     GUESTS,
     OVERALL,
-    board_rows,
     overall_cells,
-    overall_rows,
     separation,
     sort_rows,
     standing,

@@ -1,29 +1,20 @@
-"""What a notebook calls: the same functions as the command line's, with values in place of text.
-
-Runs lie in the same folders as those of the command line, so that one begun here goes on in a terminal, and the other
-way round. Nothing is printed.
-"""
+"""What trains or tries a mixer: `run`, `sweep` and `check`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchbed.boards.folders import boards_folder, find_boards
-from benchbed.boards.reading import read_standings
-from benchbed.errors import EntryError, OptionError
+from benchbed.errors import OptionError
 from benchbed.plugins.registry import name_of
 
 if TYPE_CHECKING:
-    from benchbed.boards.board import Standings
-    from benchbed.boards.comparison import Comparison
     from benchbed.checks.findings import Finding
     from benchbed.config.tracks import Track
     from benchbed.results.result import Result
     from benchbed.runs.progress import Progress
 
-__all__ = ["check", "compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_result"]
-__all__ += ["run", "sweep"]
+__all__ = ["check", "run", "sweep"]
 
 Options = Mapping[str, Any]
 
@@ -204,90 +195,3 @@ def check(
     if task is not None:
         return list(examine_task(name_of("task", task), track, options or {}))
     return list(examine_mixer(name_of("mixer", mixer or ""), track, options or {}))
-
-
-def compare(
-    first: "str | PathLike[str] | Result",
-    second: "str | PathLike[str] | Result",
-    *,
-    level: str | None = None,
-    track: str | None = None,
-    boards: str | PathLike[str] | None = None,
-) -> "Comparison":
-    """Compare two runs of one level: ratio of mean steps, its interval, and the exact test between them.
-
-    Args:
-        first: an entry's name or file, a run's folder, or a `Result`.
-        second: likewise.
-        level: task or `task@level`, where a name stands on several boards.
-        track: likewise.
-        boards: the folder of the tracks; by default `leaderboards` here, else the published ones.
-
-    Returns:
-        `names`, `results`, `ratio` (of the first's mean of min(steps, budget) to the second's) with its 95%
-        `interval`, `p`, and `adjusted` over the board where both are entries of one.
-
-    Raises:
-        BenchbedError: one cannot be read, or they are not of one level, track and budget.
-    """
-    from benchbed.boards.comparison import compare as compare_runs
-    from benchbed.results.result import Result
-
-    sides = [side if isinstance(side, Result) else str(side) for side in (first, second)]
-    return compare_runs(boards_folder(Path(boards) if boards else None), (sides[0], sides[1]), track, level)
-
-
-def load_board(level: str, *, track: str | None = None, boards: str | PathLike[str] | None = None) -> "Standings":
-    """The standings of one board, best first.
-
-    Args:
-        level: `task@level`, or a task that has one board.
-        track: where several tracks have the board.
-        boards: see `compare`.
-
-    Returns:
-        A dictionary; `rows` has one an entry, `pairs` the test of every two (see `benchbed.boards.board`).
-
-    Raises:
-        EntryError: there is no such board, or several.
-    """
-    found = find_boards(boards_folder(Path(boards) if boards else None), track, level)
-    if len(found) > 1:
-        names = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
-        raise EntryError(f"{level}: expected one board, found {names}; give level as task@level, and track")
-    return read_standings(found[0])
-
-
-def load_result(path: str | PathLike[str]) -> "Result":
-    """Read a finished run.
-
-    Args:
-        path: its folder, or its `result.yaml`.
-
-    Raises:
-        ResultError: it is missing, unreadable, of a newer version, or contradicts itself.
-    """
-    from benchbed.results.result import load_result as load
-
-    return load(Path(path))
-
-
-def list_mixers() -> list[dict[str, Any]]:
-    """Every installed mixer, imported or not: `name`, `distribution`, `version` and `description`."""
-    from benchbed.plugins.listing import list_plugins
-
-    return list_plugins("mixer")
-
-
-def list_tasks() -> list[dict[str, Any]]:
-    """Every installed task, imported or not: `name`, `distribution`, `version` and `description`."""
-    from benchbed.plugins.listing import list_plugins
-
-    return list_plugins("task")
-
-
-def list_tracks() -> list[dict[str, Any]]:
-    """Every published track: `name`, `version`, `levels`, `steps`, `seeds` and `description`."""
-    from benchbed.config.tracks import list_tracks as listed
-
-    return listed()

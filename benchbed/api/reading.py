@@ -1,0 +1,139 @@
+"""What reads finished runs and boards, and what lists what is there."""
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchbed.boards.folders import boards_folder, find_boards
+from benchbed.boards.reading import read_standings, read_with
+from benchbed.errors import EntryError
+
+if TYPE_CHECKING:
+    from benchbed.boards.board import Standings
+    from benchbed.boards.comparison import Comparison
+    from benchbed.boards.overall import Overall
+    from benchbed.results.result import Result
+
+__all__ = ["compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_overall", "load_result"]
+
+
+def compare(
+    first: "str | PathLike[str] | Result",
+    second: "str | PathLike[str] | Result",
+    *,
+    level: str | None = None,
+    track: str | None = None,
+    boards: str | PathLike[str] | None = None,
+) -> "Comparison":
+    """Compare two runs of one level: ratio of mean steps, its interval, and the exact test between them.
+
+    Args:
+        first: an entry's name or file, a run's folder, or a `Result`.
+        second: likewise.
+        level: task or `task@level`, where a name stands on several boards.
+        track: likewise.
+        boards: the folder of the tracks; by default `leaderboards` here, else the published ones.
+
+    Returns:
+        `names`, `results`, `ratio` (of the first's mean of min(steps, budget) to the second's) with its 95%
+        `interval`, `p`, and `adjusted` over the board where both are entries of one.
+
+    Raises:
+        BenchbedError: one cannot be read, or they are not of one level, track and budget.
+    """
+    from benchbed.boards.comparison import compare as compare_runs
+    from benchbed.results.result import Result
+
+    sides = [side if isinstance(side, Result) else str(side) for side in (first, second)]
+    return compare_runs(_home(boards), (sides[0], sides[1]), track, level)
+
+
+def load_board(
+    level: str,
+    *,
+    track: str | None = None,
+    guests: "Iterable[str | PathLike[str] | Result]" = (),
+    boards: str | PathLike[str] | None = None,
+) -> "Standings":
+    """The standings of one board, best first.
+
+    Args:
+        level: `task@level`, or a task that has one board.
+        track: where several tracks have the board.
+        guests: runs of that level, to be shown among the entries: folders, or what `run` returned.
+        boards: see `compare`.
+
+    Returns:
+        A dictionary; `rows` has one an entry, `pairs` the test of every two (see `benchbed.boards.board`).
+
+    Raises:
+        EntryError: there is no such board, or several; or a guest was trained otherwise than its entries.
+        ResultError: a guest cannot be read.
+    """
+    home = _home(boards)
+    found = find_boards(home, track, level)
+    if len(found) > 1:
+        names = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        raise EntryError(f"{level}: expected one board, found {names}; give level as task@level, and track")
+    if shown := [load_result(guest) if isinstance(guest, str | PathLike) else guest for guest in guests]:
+        return read_with(home, found, shown)[0]
+    return read_standings(found[0])
+
+
+def load_overall(track: str = "lite", *, boards: str | PathLike[str] | None = None) -> "list[Overall]":
+    """Every mixer over all levels of a track, the fastest first.
+
+    Args:
+        track: whose boards.
+        boards: see `compare`.
+
+    Returns:
+        One a mixer, with `name`, `ratio` (geometric mean of its ratios to the baseline; None where it lacks a level),
+        `levels`, `families`, `missing` and `solved`.
+
+    Raises:
+        BenchbedError: the track has no boards, or a file on one is no entry.
+    """
+    from benchbed.boards.overall import read_overall
+
+    return read_overall(_home(boards), track)
+
+
+def load_result(path: str | PathLike[str]) -> "Result":
+    """Read a finished run.
+
+    Args:
+        path: its folder, or its `result.yaml`.
+
+    Raises:
+        ResultError: it is missing, unreadable, of a newer version, or contradicts itself.
+    """
+    from benchbed.results.result import load_result as load
+
+    return load(Path(path))
+
+
+def list_mixers() -> list[dict[str, Any]]:
+    """Every installed mixer, imported or not: `name`, `distribution`, `version` and `description`."""
+    from benchbed.plugins.listing import list_plugins
+
+    return list_plugins("mixer")
+
+
+def list_tasks() -> list[dict[str, Any]]:
+    """Every installed task, imported or not: `name`, `distribution`, `version` and `description`."""
+    from benchbed.plugins.listing import list_plugins
+
+    return list_plugins("task")
+
+
+def list_tracks() -> list[dict[str, Any]]:
+    """Every published track: `name`, `version`, `levels`, `steps`, `seeds` and `description`."""
+    from benchbed.config.tracks import list_tracks as listed
+
+    return listed()
+
+
+def _home(boards: str | PathLike[str] | None) -> Path:
+    return boards_folder(Path(boards) if boards else None)
