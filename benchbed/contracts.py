@@ -1,6 +1,6 @@
-"""What a plug-in sees of benchbed: the shape of a mixer, the shape of a task, and one error to raise.
+"""What a plug-in sees of benchbed: the shapes of a mixer, a task and a capability, and one error to raise.
 
-Mixers and tasks are plain classes; nothing is inherited, decorated or registered. These protocols document
+They are plain classes; nothing is inherited, decorated or registered. These protocols document
 and type-check them. Keyword-only arguments of `__init__`, each with an annotation and a default, are the
 options: benchbed reads the signature and validates strictly, so bounds and choices belong into the annotation
 (`Annotated[int, Field(ge=1)]`, `Literal["a", "b"]`).
@@ -8,7 +8,9 @@ options: benchbed reads the signature and validates strictly, so bounds and choi
 Shapes: `B` batch, `T` tokens, `D` width, `H` heads, `N` scored tokens.
 """
 
-from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from benchbed.errors import OptionError
 
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BiasableMixer",
+    "Capability",
     "Mixer",
     "MixerWithWeights",
     "OptionError",
     "PatchableMixer",
+    "Prompt",
     "Task",
     "TaskWithOracle",
     "TaskWithOwnParents",
@@ -137,4 +141,36 @@ class TaskWithOracle(Protocol):
 
     def oracle(self, tokens: "Tensor") -> "Tensor":
         """The best guess of each scored token from the tokens before it, `(B, T)` to `(B, N)` int64."""
+        ...
+
+
+class Prompt(NamedTuple):
+    """One question to a language model."""
+
+    text: str
+    """What it is shown. Every word has a space before it, the first too, so that it is the same token anywhere."""
+    target: str
+    """The right word to go on with, with its space; a token of its own, as benchbed checks."""
+    others: tuple[str, ...]
+    """Wrong words among which the right one is to be told, likewise: chance is one in `1 + len(others)`."""
+
+
+class Capability(Protocol):
+    """Something that a language model can do or not, told by how it goes on.
+
+    The constructor is `__init__(self, *, option: type = default, ...)`.
+    """
+
+    version: int
+    """Raised whenever the same options and seed would give other prompts."""
+
+    def prompts(self, count: int, rng: Random, known: Callable[[Sequence[str]], list[str]]) -> list[Prompt]:
+        """Questions for one tokenizer.
+
+        Args:
+            count: how many.
+            rng: all that is random about them.
+            known: of some words, without spaces, those that are one token for the tokenizer at hand. Raise
+                `OptionError` where too few are: the model is then said not to be applicable.
+        """
         ...

@@ -12,6 +12,7 @@ __all__ = [
     "BusyError",
     "DeviceError",
     "EntryError",
+    "LanguageModelError",
     "OptionError",
     "PluginError",
     "ResultError",
@@ -55,6 +56,10 @@ class ResultError(BenchbedError):
 
 class EntryError(BenchbedError):
     """A leaderboard entry is malformed, or a run cannot become one."""
+
+
+class LanguageModelError(BenchbedError):
+    """A language model cannot be found, fetched or read, or cannot be measured."""
 
 
 class StorageError(BenchbedError):

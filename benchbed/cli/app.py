@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli import boards, lab, plugins, results, run, suite
+from benchbed.cli import boards, lab, lm, plugins, results, run, suite
 from benchbed.errors import BenchbedError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ app = typer.Typer(
 
 app.add_typer(boards.leaderboard, name="leaderboard")
 app.add_typer(suite.suite, name="suite")
+app.add_typer(lm.lm, name="lm")
 app.command()(suite.score)
 app.command()(boards.compare)
 app.command()(boards.schema)

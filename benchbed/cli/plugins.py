@@ -20,6 +20,7 @@ class Listed(StrEnum):
     mixers = "mixers"
     tasks = "tasks"
     tracks = "tracks"
+    capabilities = "capabilities"
 
 
 class Holds(StrEnum):
@@ -34,15 +35,16 @@ def list_(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List mixers, tasks or tracks, without importing them."""
+    """List mixers, tasks, tracks or capabilities, without importing them."""
     if what is Listed.tracks:
         from benchbed.config.tracks import list_tracks
 
         rows = list_tracks()
     else:
         from benchbed.plugins.listing import list_plugins
+        from benchbed.plugins.registry import PLURAL
 
-        rows = list_plugins("task" if what is Listed.tasks else "mixer")
+        rows = list_plugins(next(kind for kind, plural in PLURAL.items() if plural == what.value))
     _print(rows, as_json, as_csv)
 
 
@@ -51,7 +53,7 @@ def plugins(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List every installed mixer and task with its status; exit code 1 if --check finds a broken one."""
+    """List every installed mixer, task and capability with its status; exit code 1 if --check finds a broken one."""
     from benchbed.plugins.listing import list_installed
 
     with only_json(as_json):

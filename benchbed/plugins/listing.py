@@ -9,7 +9,7 @@ __all__ = ["list_installed", "list_plugins"]
 
 
 def list_plugins(kind: Kind) -> list[dict[str, Any]]:
-    """One row a mixer or task; a plug-in whose name is taken is listed under `distribution:name`."""
+    """One row a mixer, task or capability; a plug-in whose name is taken is listed under `distribution:name`."""
     return [
         {
             "name": p.label,
@@ -22,7 +22,7 @@ def list_plugins(kind: Kind) -> list[dict[str, Any]]:
 
 
 def list_installed(load: bool) -> list[dict[str, Any]]:
-    """One row a plug-in of either kind, with its status; built-ins included.
+    """One row a plug-in of any kind, with its status; built-ins included.
 
     Args:
         load: import each and resolve its options, so that the status says whether it works.

@@ -26,9 +26,10 @@ def options_model(cls: type, positional: tuple[str, ...]) -> type[BaseModel]:
         PluginError: the signature breaks the contract, or an annotation is no type.
     """
     where = f"{cls.__module__}:{cls.__qualname__}"
-    wanted = f"expected __init__(self, {', '.join(positional)}, *, option: type = default, ...)"
+    wanted = f"expected __init__({', '.join(['self', *positional])}, *, option: type = default, ...)"
     # `nn.Module.__init__` takes *args and **kwargs: a class without its own constructor shows them here.
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    own = cls.__init__ is not object.__init__  # which takes anything, by its signature, and nothing in truth
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:] if own else []
     fields: dict[str, Any] = {}
     try:
         hints = get_type_hints(cls.__init__, include_extras=True)

@@ -1,8 +1,8 @@
-"""Which mixers and tasks there are: built-ins by folder, everybody else's by entry point.
+"""Which mixers, tasks and capabilities there are: built-ins by folder, everybody else's by entry point.
 
 Listing imports nothing. Built-ins are found by listing the package (file stem = name; in a folder,
-`folder:stem`), because the entry points of an editable install go stale when a file is added. Third parties register
-`name = "package.module:Class"` in the entry-point groups `benchbed.mixers` and `benchbed.tasks`.
+`folder:stem`), because the entry points of an editable install go stale when a file is added. Others register
+`name = "package.module:Class"` in the entry-point group `benchbed.mixers`, `benchbed.tasks` or `benchbed.capabilities`.
 """
 
 import inspect
@@ -31,11 +31,14 @@ from benchbed.plugins.sources import (
     source_path,
 )
 
-__all__ = ["NO_PLUGINS", "POSITIONAL", "Kind", "Plugin", "find", "name_of", "plugins"]
+__all__ = ["NO_PLUGINS", "PLURAL", "POSITIONAL", "Kind", "Plugin", "find", "name_of", "plugins"]
 
-Kind = Literal["mixer", "task"]
+Kind = Literal["mixer", "task", "capability"]
 
-POSITIONAL: dict[Kind, tuple[str, ...]] = {"mixer": ("dim", "length"), "task": ("generator",)}
+PLURAL: dict[Kind, str] = {"mixer": "mixers", "task": "tasks", "capability": "capabilities"}
+"""Of the folder of built-ins, the entry-point group and `benchbed list`."""
+
+POSITIONAL: dict[Kind, tuple[str, ...]] = {"mixer": ("dim", "length"), "task": ("generator",), "capability": ()}
 """What the engine hands to the constructor by position; everything else is an option."""
 
 NO_PLUGINS = "BENCHBED_NO_PLUGINS"
@@ -50,7 +53,7 @@ _UNREGISTERED = "unregistered"
 
 @dataclass(frozen=True)
 class Plugin:
-    """One mixer or task that is installed; its code is not imported before `load`."""
+    """One mixer, task or capability that is installed; its code is not imported before `load`."""
 
     kind: Kind
     name: str
@@ -167,7 +170,7 @@ class Plugin:
 
 
 def plugins(kind: Kind) -> list[Plugin]:
-    """Every mixer or task that is installed: built-ins first, each part sorted by name."""
+    """Every mixer, task or capability that is installed: built-ins first, each part sorted by name."""
     return _built_in(kind) + _third_party(kind)
 
 
@@ -184,11 +187,10 @@ def find(kind: Kind, name: str) -> Plugin:
     matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
     if not matches:
         _refuse_paths(kind, name)
-    if not matches and (unregistered := _unregistered(kind, name, {p.label.partition(":")[0] for p in installed})):
-        return unregistered
-    if not matches:
+        if unregistered := _unregistered(kind, name, {p.label.partition(":")[0] for p in installed}):
+            return unregistered
         known = {p.name for p in installed} | {p.label for p in installed}
-        raise UnknownNameError(kind, name, known, f"benchbed list {kind}s")
+        raise UnknownNameError(kind, name, known, f"benchbed list {PLURAL[kind]}")
     if len(matches) > 1 and not matches[0].built_in:
         rivals = " and ".join(f"{p.distribution} {p.version}" for p in matches)
         choices = " or ".join(f"'{p.label}'" for p in matches)
@@ -249,19 +251,19 @@ def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:
 
 
 def _absent(kind: Kind, cls: type) -> str | None:
-    """What a class must have to be a mixer or a task, and has not."""
+    """What a class must have to be what it is registered as, and has not."""
     if kind == "mixer":
         from torch import nn
 
         return None if issubclass(cls, nn.Module) else "a torch.nn.Module"
-    missing = [name for name in ("sample", "solved") if not callable(getattr(cls, name, None))]
-    if missing:
-        return f"a method `{missing[0]}`"
+    for name in ("prompts",) if kind == "capability" else ("sample", "solved"):
+        if not callable(getattr(cls, name, None)):
+            return f"a method `{name}`"
     return None if isinstance(getattr(cls, "version", None), int) else "a class attribute `version: int`"
 
 
 def _built_in(kind: Kind) -> list[Plugin]:
-    package = f"benchbed.{kind}s"
+    package = f"benchbed.{PLURAL[kind]}"
     init = source_path(f"{package}.__init__")
     files = [f.relative_to(init.parent) for f in init.parent.glob("**/[!_]*.py")] if init else []
     own = version(_BUILT_IN)
@@ -292,7 +294,7 @@ def _third_party(kind: Kind) -> list[Plugin]:
     found = [
         # A distribution that was removed in part has entry points, and neither a name nor a version.
         Plugin(kind, point.name, _metadata(point.dist, "Name"), _metadata(point.dist, "Version"), point.value)
-        for point in entry_points(group=f"benchbed.{kind}s")
+        for point in entry_points(group=f"benchbed.{PLURAL[kind]}")
         if point.dist is not None
     ]
     return sorted(set(found), key=lambda p: (p.name, p.distribution))

@@ -15,7 +15,17 @@ from benchbed.config.protocol import CONFIDENCE
 from benchbed.storage.schema import Strict
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["MemberRow", "Summary", "member_row", "restricted", "summarise"]
+__all__ = [
+    "MemberRow",
+    "Summary",
+    "mean_interval",
+    "median_interval",
+    "member_row",
+    "rate_interval",
+    "restricted",
+    "restricted_mean",
+    "summarise",
+]
 
 
 class MemberRow(Strict):
@@ -83,11 +93,8 @@ def member_row(trajectory: Trajectory, chance_loss: float) -> MemberRow:
 
 def summarise(rows: Sequence[MemberRow], budget: int) -> Summary:
     """The score of the scoring rows under one budget."""
-    from scipy.stats import binomtest
-
     steps = [row.steps for row in rows]
     solved = sum(s is not None for s in steps)
-    wilson = binomtest(solved, len(rows)).proportion_ci(CONFIDENCE, method="wilson")
     middle = median(math.inf if s is None else s for s in steps)
     plateau_ends = [row.plateau_end for row in rows]
     return Summary(
@@ -95,12 +102,12 @@ def summarise(rows: Sequence[MemberRow], budget: int) -> Summary:
         solved=solved,
         diverged=sum(row.status == "diverged" for row in rows),
         solve_rate=solved / len(rows),
-        solve_rate_interval=[float(wilson.low), float(wilson.high)],
-        mean_steps=_restricted_mean(steps, budget),
-        mean_steps_interval=_mean_interval(steps, budget) if solved else None,
+        solve_rate_interval=rate_interval(solved, len(rows)),
+        mean_steps=restricted_mean(steps, budget),
+        mean_steps_interval=mean_interval(steps, budget) if solved else None,
         median_steps=float(middle) if math.isfinite(middle) else None,
-        median_interval=_median_interval(steps, budget),
-        mean_plateau_end=_restricted_mean(plateau_ends, budget) if any(plateau_ends) else None,
+        median_interval=median_interval(steps, budget),
+        mean_plateau_end=restricted_mean(plateau_ends, budget) if any(plateau_ends) else None,
         seconds=round(math.fsum(row.seconds for row in rows), 3),
     )
 
@@ -110,11 +117,20 @@ def restricted(value: int | None, budget: int) -> int:
     return budget if value is None else value
 
 
-def _restricted_mean(steps: Sequence[int | None], budget: int) -> float:
+def rate_interval(solved: int, seeds: int) -> list[float]:
+    """Wilson's interval of the share of seeds that solved."""
+    from scipy.stats import binomtest
+
+    wilson = binomtest(solved, seeds).proportion_ci(CONFIDENCE, method="wilson")
+    return [float(wilson.low), float(wilson.high)]
+
+
+def restricted_mean(steps: Sequence[int | None], budget: int) -> float:
+    """Mean of min(steps, budget): the area under the Kaplan-Meier curve up to the budget."""
     return fmean(restricted(s, budget) for s in steps)
 
 
-def _mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | None:
+def mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | None:
     """Student's t-interval; a bootstrap covers too seldom at sixteen seeds and fewer."""
     from scipy.stats import t
 
@@ -126,7 +142,8 @@ def _mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | No
     return [max(0.0, mean - float(half)), min(float(budget), mean + float(half))]
 
 
-def _median_interval(steps: Sequence[int | None], budget: int) -> list[float | None] | None:
+def median_interval(steps: Sequence[int | None], budget: int) -> list[float | None] | None:
+    """Exact, from order statistics; None for too few seeds, and an end is None where it was not reached."""
     from scipy.stats import quantile_test
 
     never = budget + 1

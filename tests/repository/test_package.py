@@ -31,10 +31,10 @@ def imported(path):
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_engine_names_no_plug_in(path):
     for module in imported(path):
-        assert module.split(".")[1:2] not in (["mixers"], ["tasks"]), module
+        assert module.split(".")[1:2] not in (["mixers"], ["tasks"], ["capabilities"]), module
 
 
-PLUG_INS = sorted([*ROOT.glob("mixers/**/*.py"), *ROOT.glob("tasks/*.py")])
+PLUG_INS = sorted([*ROOT.glob("mixers/**/*.py"), *ROOT.glob("tasks/*.py"), *ROOT.glob("capabilities/*.py")])
 
 
 @pytest.mark.parametrize("path", PLUG_INS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -106,7 +106,7 @@ def test_the_wheel_installs_benchbed_and_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"benchbed", "benchbed-0.1.0.dist-info"}
-    for folder in ("mixers", "tasks"):
+    for folder in ("mixers", "tasks", "capabilities"):
         sources = {f"benchbed/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
         assert sources <= set(names)
     boards = {

@@ -1,0 +1,285 @@
+"""`benchbed lm` from its arguments to tables, files and pictures, with progress on a console."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from benchbed.errors import LanguageModelError, OptionError
+from benchbed.lm.cache import Asking
+from benchbed.lm.emergence import (
+    Emergence,
+    GroupSummary,
+    Metric,
+    Pair,
+    compare_groups,
+    criterion,
+    emergence,
+    summarise_groups,
+)
+from benchbed.lm.family import Checkpoint, LanguageModel, find_checkpoint, find_models, on_disk
+from benchbed.lm.heads import HeadEffects
+from benchbed.lm.loading import load_tokenizer
+from benchbed.lm.measure import Measured, measure
+from benchbed.lm.tiny.train import TinySettings, checkpoint_steps, model_folder, train_model
+from benchbed.plugins.registry import find, plugins
+from benchbed.reporting.live import say
+from benchbed.reporting.wording import clock
+from benchbed.storage.files import csv_text, write_text, write_yaml
+from benchbed.training.devices import cpu_count
+
+__all__ = ["Found", "askings_of", "find_emergence", "find_heads", "train_models"]
+
+_SECONDS = 5.0
+"""Between lines of progress."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """When models gained capabilities."""
+
+    metric: Metric
+    least: dict[str, float]
+    """By capability, what the metric must reach."""
+    seeds: list[Emergence]
+    groups: list[GroupSummary]
+    pairs: list[Pair]
+    rows: list[dict[str, Any]]
+    """One a model, step and capability."""
+    notes: list[str]
+    hint: str | None
+    """The command that looks at the heads of the first seed that gained something."""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON data."""
+        return asdict(self)
+
+
+def askings_of(names: Sequence[str], options: dict[str, str], prompts: int, seed: int) -> list[Asking]:
+    """Capabilities by name, each with the options that it has.
+
+    Args:
+        names: of them; by default all that come with benchbed.
+        options: as text, `copying.words=8`.
+        prompts: how many of each.
+        seed: of what is random about them.
+
+    Raises:
+        BenchbedError: one does not exist, or has no such option.
+    """
+    chosen = [find("capability", name) for name in names] or [one for one in plugins("capability") if one.built_in]
+    given: dict[str, dict[str, str]] = {one.label: {} for one in chosen}
+    for key, value in options.items():
+        owner, _, option = key.rpartition(".")
+        if owner not in given:
+            raise OptionError(f"option '{key}': expected one of {', '.join(given)} before the dot, found '{owner}'")
+        given[owner][option] = value
+    return [Asking(one, one.resolve(given[one.label], text=True), prompts, seed) for one in chosen]
+
+
+def find_emergence(
+    names: Sequence[str],
+    askings: Sequence[Asking],
+    metric: Metric,
+    least: float | None,
+    out: Path,
+    device: torch.device,
+    console: Console,
+) -> Found:
+    """Measure every checkpoint of every model, and find the step at which each seed gained each capability.
+
+    Args:
+        names: of models; see `benchbed.lm.family`.
+        askings: the capabilities.
+        metric: which number says that one holds.
+        least: that it must reach; by default half of the way from chance to one.
+        out: for scores, `emergence.yaml`, `scores.csv` and `emergence.png`.
+        device: where to compute.
+        console: where progress goes.
+
+    Raises:
+        BenchbedError: a model cannot be found, fetched or measured, or a file cannot be written.
+    """
+    from benchbed.lm.figures import draw_emergence
+
+    models = find_models(names)
+    measured = measure(models, askings, out / "scores", device, _Clock(console).checkpoint)
+    found = _find(measured, {model.name: model for model in models}, metric, least)
+    options = {one.plugin.label: one.options for one in askings}
+    prompts = {"prompts": askings[0].prompts, "prompt_seed": askings[0].seed}
+    data = found.plain()
+    rows = data.pop("rows")
+    write_yaml(out / "emergence.yaml", {"schema_version": 1, **prompts, "capabilities": options, **data})
+    write_text(out / "scores.csv", csv_text(rows))
+    curves: dict[str, dict[str, dict[int, float]]] = {}
+    for row in rows:
+        curves.setdefault(row["capability"], {}).setdefault(row["model"], {})[row["step"]] = row[metric]
+    draw_emergence(curves, found.seeds, found.groups, found.least, metric, out / "emergence.png")
+    return found
+
+
+def _find(measured: Measured, known: dict[str, LanguageModel], metric: Metric, least: float | None) -> Found:
+    seeds, rows, reaching = list[Emergence](), list[dict[str, Any]](), dict[str, float]()
+    for capability, models in measured.scored.items():
+        chance = next(iter(next(iter(models.values())).values())).chance
+        reaching[capability] = criterion(chance if metric == "accuracy" else 0.0, least)
+        for model, steps in models.items():
+            group, seed = known[model].group, known[model].seed
+            found = emergence({step: one.score for step, one in steps.items()}, metric, reaching[capability])
+            seeds.append(Emergence(model, group, seed, capability, **found))
+            about = {"model": model, "group": group, "seed": seed, "capability": capability}
+            rows += [
+                {**about, "step": step, **steps[step].score._asdict(), "chance": steps[step].chance}
+                for step in sorted(steps)
+            ]
+    return Found(
+        metric,
+        reaching,
+        seeds,
+        summarise_groups(seeds),
+        compare_groups(seeds),
+        rows,
+        measured.notes,
+        _hint(seeds, known),
+    )
+
+
+def _hint(seeds: Sequence[Emergence], known: dict[str, LanguageModel]) -> str | None:
+    for one in seeds:
+        if one.step is not None and one.after is not None:
+            by_step = {checkpoint.step: checkpoint.argument for checkpoint in known[one.model].checkpoints}
+            return f"benchbed lm heads {by_step[one.after]} {by_step[one.step]} -c {one.capability}"
+    return None
+
+
+def find_heads(
+    early: str,
+    late: str,
+    other: str | None,
+    asking: Asking,
+    together: int,
+    out: Path,
+    device: torch.device,
+    console: Console,
+) -> HeadEffects:
+    """Put a later checkpoint's attention patterns into an earlier one, head by head and together.
+
+    Args:
+        early: a checkpoint, `folder/step100` or `organisation/model@step100`.
+        late: a later one of the same model.
+        other: a late one of another seed, for a control.
+        asking: the capability.
+        together: the most heads at once.
+        out: for a `.yaml` and a `.png`.
+        device: where to compute.
+        console: where progress goes.
+
+    Raises:
+        BenchbedError: a checkpoint cannot be found, fetched or read, or its attention cannot be exchanged.
+    """
+    from benchbed.lm.attention import pattern_model
+    from benchbed.lm.figures import draw_heads
+    from benchbed.lm.heads import head_effects
+    from benchbed.lm.prompts import ask
+
+    loaded, questions = list[tuple[str, nn.Module]](), None
+    for name in filter(None, (early, late, other)):
+        checkpoint = find_checkpoint(name)
+        with on_disk(checkpoint) as folder:
+            asked = ask(asking.plugin, asking.options, load_tokenizer(folder), asking.prompts, asking.seed)
+            if questions is not None and asked.hash != questions.hash:
+                raise LanguageModelError(f"{name}: expected the tokenizer of {early}, found one that reads otherwise")
+            questions = asked
+            loaded.append((checkpoint.argument, pattern_model(folder, device, asked)))
+    assert questions is not None
+    first, second, *more = loaded
+    progress = _Clock(console)
+    found = head_effects(first, second, more[0] if more else None, questions, together, progress.passes)
+    names = [name.replace("/", "-") for name in (asking.plugin.name, found.early, Path(found.late).name)]
+    path = out / "-".join(names)
+    write_yaml(path.with_name(f"{path.name}.yaml"), {"schema_version": 1, "options": asking.options, **found.plain()})
+    draw_heads(found, path.with_name(f"{path.name}.png"))
+    say(console, f"{path}.yaml and .png written")
+    return found
+
+
+def train_models(settings: TinySettings, seeds: Sequence[int], name: str, out: Path, console: Console) -> list[Path]:
+    """Train tiny models, one a core at a time; those that are finished are left as they are.
+
+    Args:
+        settings: of all of them.
+        seeds: one a model.
+        name: the models are called `<name>-seed<N>`.
+        out: where their folders go.
+        console: where progress goes.
+
+    Raises:
+        BenchbedError: a folder holds another model, or cannot be written.
+    """
+    folders = [model_folder(out, name, seed) for seed in seeds]
+    workers = min(cpu_count(), len(seeds))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [
+            pool.submit(train_model, settings, seed, folder) for seed, folder in zip(seeds, folders, strict=True)
+        ]
+        try:
+            _watch(waiting, folders, len(checkpoint_steps(settings)), _Clock(console))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return folders
+
+
+def _watch(waiting: Sequence[Future[None]], folders: Sequence[Path], each: int, told: "_Clock") -> None:
+    """Tell how many checkpoints there are, until every model is trained; the first error ends it."""
+    for _ in itertools.repeat(None):
+        finished = [future for future in waiting if future.done()]
+        for future in finished:
+            future.result()
+        kept = sum(len(list(folder.glob("step*"))) for folder in folders)
+        told.checkpoints(kept, each * len(folders), len(finished), len(folders))
+        if len(finished) == len(waiting):
+            return
+        time.sleep(0.5)
+
+
+class _Clock:
+    """Lines of progress with the time left, no more often than anybody reads."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = time.monotonic()
+        self._told = self._begun
+        self._first: int | None = None
+
+    def checkpoint(self, checkpoint: Checkpoint, number: int, of: int) -> None:
+        """Before a checkpoint is measured."""
+        self._tell(lambda left: f"checkpoint {number:,} of {of:,}: {checkpoint.label}{left}", number - 1, of)
+
+    def passes(self, done: int, of: int) -> None:
+        """After a set of forward passes."""
+        self._tell(lambda left: f"{done:,} of {of:,} exchanges{left}", done, of)
+
+    def checkpoints(self, kept: int, of: int, finished: int, models: int) -> None:
+        """While models are trained."""
+        self._tell(
+            lambda left: f"{finished} of {models} models trained, {kept:,} of {of:,} checkpoints{left}", kept, of
+        )
+
+    def _tell(self, words: Callable[[str], str], done: int, of: int) -> None:
+        now = time.monotonic()
+        self._first = done if self._first is None else self._first
+        if now - self._told < _SECONDS:
+            return
+        self._told = now
+        fresh = done - self._first
+        left = f"; about {clock((now - self._begun) / fresh * (of - done))} left" if fresh else ""
+        say(self._console, words(left))

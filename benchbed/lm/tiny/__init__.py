@@ -1,0 +1,1 @@
+"""Tiny language models that are trained here: their text, their tokenizer, their training."""

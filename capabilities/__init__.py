@@ -1,0 +1,1 @@
+"""Built-in capabilities: one file, one class each."""

@@ -1,0 +1,33 @@
+"""Words that prompts are made of: short, common, and one token each in the vocabularies of English models.
+
+A capability asks the tokenizer at hand which of them it knows. The models that `benchbed lm train` makes know all.
+"""
+
+__all__ = ["DIGITS", "LINE", "NAMES", "PLACES", "STORY", "THINGS", "WORDS"]
+
+DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+LINE = "\n"
+# fmt: off
+WORDS = (
+    "apple", "bird", "boat", "book", "bread", "bridge", "chair", "city", "cloud", "coat", "corn", "door",
+    "dress", "farm", "field", "fire", "fish", "flower", "garden", "glass", "gold", "grass", "hand", "hat",
+    "hill", "horse", "house", "island", "key", "lake", "leaf", "letter", "light", "map", "milk", "moon",
+    "mouse", "paper", "park", "pen", "plant", "rain", "ring", "river", "road", "rock", "roof", "rose", "salt",
+    "sand", "ship", "shoe", "snow", "star", "stone", "street", "sun", "table", "tree", "wall", "water",
+    "wheel", "wind", "wood",
+)
+NAMES = (
+    "John", "Mary", "James", "Robert", "Michael", "David", "William", "Richard", "Thomas", "Mark", "Paul",
+    "George", "Kevin", "Sarah", "Lisa", "Anna", "Laura", "Alice", "Peter", "Simon",
+)
+PLACES = (
+    "store", "school", "office", "station",
+)
+THINGS = (
+    "drink", "ball", "kiss", "present",
+)
+STORY = (
+    "When", "and", "went", "to", "the", ",", "gave", "a",
+)
+"""What the sentences of indirect object identification have besides names, places and things."""
+# fmt: on
