@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import vector_to_parameters
 
 from benchbed.checks.findings import Note
+from benchbed.checks.pretended import why_not_cuda
 from benchbed.checks.subject import Subject
 from benchbed.config.tracks import BackboneSizes, Budget, OptimiserSettings
 from benchbed.training.engine import why_not_vmap
@@ -17,7 +18,7 @@ from benchbed.training.seeding import generator, seeded_globally
 from benchbed.training.trajectory import Member
 from benchbed.training.validation import check_mixer, targets_in, tensors_of
 
-__all__ = ["as_autograd", "compiles", "rebuilds", "starts", "vectorised"]
+__all__ = ["as_autograd", "compiles", "on_cuda", "rebuilds", "starts", "vectorised"]
 
 
 def rebuilds(subject: Subject) -> str | None:
@@ -121,6 +122,13 @@ def vectorised(subject: Subject) -> str | None:
     slow = [re.search(r"aten::\w+", str(warning.message)) for warning in caught]
     names = ", ".join(sorted({match.group() for match in slow if match}))
     return Note(f"vmap computes members one after another inside {names}: correct, and slower") if names else None
+
+
+def on_cuda(subject: Subject) -> str | None:
+    """What would go wrong on a GPU, as far as can be seen without one."""
+    recipe = _recipe_of(subject)
+    with warnings.catch_warnings(action="ignore"):
+        return why_not_cuda(recipe, vectorise=why_not_vmap(recipe, torch.device("cpu")) is None)
 
 
 def compiles(subject: Subject) -> str | None:

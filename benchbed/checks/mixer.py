@@ -227,6 +227,7 @@ CHECKS: dict[str, Check[Subject]] = {
     "engine": engine.as_autograd,
     "vmap": engine.vectorised,
     "compile": engine.compiles,
+    "cuda": engine.on_cuda,
 }
 
 LEAK_CHECKS = ("no future", "no neighbours", "no state", "no randomness")

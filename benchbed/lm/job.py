@@ -27,7 +27,7 @@ from benchbed.lm.emergence import (
 )
 from benchbed.lm.family import Checkpoint, LanguageModel, find_checkpoint, find_models, on_disk
 from benchbed.lm.heads import HeadEffects
-from benchbed.lm.loading import load_tokenizer
+from benchbed.lm.loading import load_tokenizer, threads_for
 from benchbed.lm.measure import Measured, measure
 from benchbed.lm.tiny.train import TinySettings, checkpoint_steps, model_folder, train_model
 from benchbed.plugins.registry import find, plugins
@@ -202,7 +202,8 @@ def find_heads(
     assert questions is not None
     first, second, *more = loaded
     progress = _Clock(console)
-    found = head_effects(first, second, more[0] if more else None, questions, together, progress.passes)
+    with threads_for(first[1]):
+        found = head_effects(first, second, more[0] if more else None, questions, together, progress.passes)
     names = [name.replace("/", "-") for name in (asking.plugin.name, found.early, Path(found.late).name)]
     path = out / "-".join(names)
     write_yaml(path.with_name(f"{path.name}.yaml"), {"schema_version": 1, "options": asking.options, **found.plain()})

@@ -1,6 +1,7 @@
 """A checkpoint as a model and a tokenizer, refused where a silent repair would make it another model."""
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from transformers.utils import logging
 
 from benchbed.errors import LanguageModelError
+from benchbed.training.devices import single_threaded
 
-__all__ = ["UnreadableError", "load_model", "load_tokenizer", "weights_hash"]
+__all__ = ["UnreadableError", "load_model", "load_tokenizer", "threads_for", "tokenizer_hash"]
+__all__ += ["weights_hash"]
+
+_SMALL = 10_000_000
+"""Parameters below which threads wait for each other longer than they compute."""
 
 
 class UnreadableError(LanguageModelError):
@@ -28,6 +34,17 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(folder)
     except Exception as error:
         raise UnreadableError(f"{folder}: expected a tokenizer, found {_line(error)}") from error
+
+
+def tokenizer_hash(folder: Path) -> str:
+    """Of all files that a tokenizer may be kept in: equal for checkpoints that read alike."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix not in (".safetensors", ".bin") and not path.name.endswith("config.json"):
+            digest.update(path.name.encode() + path.read_bytes())
+    settings = folder / "tokenizer_config.json"
+    digest.update(settings.read_bytes() if settings.is_file() else b"")
+    return digest.hexdigest()[:16]
 
 
 def load_model(folder: Path, device: torch.device, attention: str | None = None) -> nn.Module:
@@ -61,6 +78,12 @@ def load_model(folder: Path, device: torch.device, attention: str | None = None)
             f"{folder}: expected all weights of a {type(model).__name__}, found {len(absent)} missing: {absent[0]}"
         )
     return model.to(device).eval()
+
+
+def threads_for(model: nn.Module) -> AbstractContextManager[None]:
+    """One thread inside for a small model, as many as there are for another."""
+    small = sum(parameter.numel() for parameter in model.parameters()) < _SMALL
+    return single_threaded() if small else nullcontext()
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -1,6 +1,5 @@
 """Every checkpoint of every model, asked; one checkpoint on disk and in memory at a time."""
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from benchbed.contracts import OptionError
 from benchbed.errors import LanguageModelError
 from benchbed.lm.cache import Asking, Kept, Scored, load_kept, save_kept
 from benchbed.lm.family import Checkpoint, LanguageModel, on_disk
-from benchbed.lm.loading import UnreadableError, load_model, load_tokenizer, weights_hash
+from benchbed.lm.loading import UnreadableError, load_model, load_tokenizer, threads_for, tokenizer_hash, weights_hash
 from benchbed.lm.prompts import Questions, ask
 from benchbed.lm.scoring import refuse_later_tokens, score
 
@@ -48,7 +47,7 @@ def measure(
         LanguageModelError: a checkpoint cannot be fetched, a model reads later tokens, two models were asked
             different prompts, or are one model under two names.
     """
-    found, known = Measured(), dict[str, tuple[LanguageModel, Checkpoint]]()
+    asker, found, known = _Asker(device), Measured(), dict[str, tuple[LanguageModel, Checkpoint]]()
     waiting = [(model, checkpoint) for model in models for checkpoint in model.checkpoints]
     for number, (model, checkpoint) in enumerate(waiting, start=1):
         kept = load_kept(folder, checkpoint)
@@ -56,7 +55,7 @@ def measure(
         if lacking:
             observe(checkpoint, number, len(waiting))
             try:
-                kept = _ask(checkpoint, lacking, kept, device)
+                kept = asker.ask(checkpoint, lacking, kept)
             except UnreadableError as error:
                 found.notes.append(f"{checkpoint.label} is left out: {error}")
                 continue
@@ -68,26 +67,40 @@ def measure(
     return found
 
 
-def _ask(checkpoint: Checkpoint, askings: Sequence[Asking], kept: Kept | None, device: torch.device) -> Kept:
-    with on_disk(checkpoint) as path:
-        tokenizer, model = load_tokenizer(path), load_model(path, device)
-    asked: dict[str, Questions | str] = {}
-    for one in askings:
-        try:
-            asked[one.identity] = ask(one.plugin, one.options, tokenizer, one.prompts, one.seed)
-        except OptionError as error:
-            asked[one.identity] = str(error)
-    questions = [one for one in asked.values() if isinstance(one, Questions)]
-    if questions:
-        refuse_later_tokens(model, questions[0], checkpoint.label)
-    scores: dict[str, Scored | str] = {
-        identity: one if isinstance(one, str) else Scored(one.hash, one.chance, score(model, one))
-        for identity, one in asked.items()
-    }
-    weights = weights_hash(model)
-    del model
-    gc.collect()
-    return Kept(weights, {**(kept.scores if kept else {}), **scores})
+class _Asker:
+    """Asks one checkpoint after another; prompts are written once a tokenizer."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._written: dict[tuple[str, str], Questions | str] = {}
+
+    def ask(self, checkpoint: Checkpoint, askings: Sequence[Asking], kept: Kept | None) -> Kept:
+        """What is known of a checkpoint, with what these capabilities add."""
+        with on_disk(checkpoint) as path:
+            asked = self._questions(path, askings)
+            model = load_model(path, self._device)
+        questions = [one for one in asked.values() if isinstance(one, Questions)]
+        with threads_for(model):
+            if questions:
+                refuse_later_tokens(model, questions[0], checkpoint.label)
+            scores: dict[str, Scored | str] = {
+                identity: one if isinstance(one, str) else Scored(one.hash, one.chance, score(model, one))
+                for identity, one in asked.items()
+            }
+        return Kept(weights_hash(model), {**(kept.scores if kept else {}), **scores})
+
+    def _questions(self, folder: Path, askings: Sequence[Asking]) -> dict[str, Questions | str]:
+        """By `Asking.identity`: its prompts, or why there are none."""
+        digest = tokenizer_hash(folder)
+        if any((digest, one.identity) not in self._written for one in askings):
+            tokenizer = load_tokenizer(folder)
+            for one in askings:
+                try:
+                    written = ask(one.plugin, one.options, tokenizer, one.prompts, one.seed)
+                except OptionError as error:
+                    written = str(error)
+                self._written[digest, one.identity] = written
+        return {one.identity: self._written[digest, one.identity] for one in askings}
 
 
 def _new(

@@ -2,7 +2,7 @@
 
 Listing imports nothing. Built-ins are found by listing the package (file stem = name; in a folder,
 `folder:stem`), because the entry points of an editable install go stale when a file is added. Others register
-`name = "package.module:Class"` in the entry-point group `benchbed.mixers`, `benchbed.tasks` or `benchbed.capabilities`.
+`name = "package.module:Class"` in the entry-point group `benchbed.mixers`, `.tasks` or `.capabilities`.
 """
 
 import inspect

@@ -1,18 +1,21 @@
 """Prompts: whether the answer follows from the text, and what is refused."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
 import pytest
+from strangers import install
 
 from benchbed.contracts import OptionError, Prompt
 from benchbed.errors import PluginError
 from benchbed.lm.prompts import ask
-from benchbed.plugins.registry import plugins
+from benchbed.plugins.registry import find, plugins
 
 words = import_module("benchbed.capabilities._words")
 DIGITS, LINE, NAMES = words.DIGITS, words.LINE, words.NAMES
@@ -155,3 +158,25 @@ def test_answers_that_are_none_are_refused(made, error, message):
     tokenizer = Words(["nobody"], ["glue"])
     with pytest.raises(error, match=message):
         ask(plugin, {"made": made}, tokenizer, 3, 0)  # pyright: ignore[reportArgumentType]
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "lm.md"
+
+
+def test_a_strangers_capability_is_found_and_the_page_shows_one_that_works(tmp_path, monkeypatch, command_line):
+    (source,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    broken = "class Nothing:\n    version = 1\n"
+    points = "[benchbed.capabilities]\nopposites = opposites:Opposites\nnothing = nothing_at_all:Nothing"
+    install(tmp_path, "strange", points, opposites=source, nothing_at_all=broken)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _, out, _ = command_line("list", "capabilities", "--csv")
+    assert 'strange:opposites,strange,1.0,"The opposite of a word (Doe, 2026)."' in out.replace('""', '"')
+    code, out, _ = command_line("plugins", "--check", "--json")
+    status = {row["name"]: row["status"] for row in json.loads(out) if row["kind"] == "capability"}
+    assert (code, status["opposites"], status["copying"]) == (1, "loads", "loads")
+    assert "expected a method `prompts`" in status["nothing"]
+    plugin = find("capability", "opposites")
+    found = ask(plugin, {}, Words(), 30, 0)  # pyright: ignore[reportArgumentType]
+    assert found.chance == pytest.approx(1 / 3)
+    with pytest.raises(OptionError, match="expected two pairs"):
+        ask(plugin, {}, Words(["hot", "up"]), 30, 0)  # pyright: ignore[reportArgumentType]
