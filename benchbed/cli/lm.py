@@ -132,7 +132,7 @@ def train(
     time_limit: TimeLimit = None,
 ) -> None:
     """Train tiny GPT-NeoX models that differ in their seed on a text that repeats itself; nothing is downloaded."""
-    from benchbed.lm.job import train_models
+    from benchbed.lm.tiny.job import train_models
     from benchbed.lm.tiny.train import TinySettings
     from benchbed.reporting.live import say
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchbed.lm.emergence import Emergence, GroupSummary
 from benchbed.lm.heads import HeadEffects, Rise
@@ -39,7 +40,7 @@ def draw_emergence(
         StorageError: the file cannot be written.
     """
     figure = Figure(figsize=(3.6 * len(curves) + 0.6, 6.4), layout="constrained")
-    above, below = figure.subplots(2, len(curves), squeeze=False)
+    above, below = figure.subplots(2, len(curves), squeeze=False, sharey="row")
     names = list(dict.fromkeys(one.group for one in groups))
     for column, (capability, models) in enumerate(curves.items()):
         mine = [one for one in found if one.capability == capability]
@@ -101,6 +102,9 @@ def _draw_steps(axes: Axes, found: Sequence[Emergence], groups: Sequence[GroupSu
         centre = names.index(one.group)
         axes.plot([centre - 0.32, centre + 0.32], [max(one.mean_steps, 1)] * 2, color="0.2", linewidth=1.5)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     short = [Path(name).name for name in names]
     axes.set_xticks(range(len(names)), short, rotation=30 if len(names) > 2 else 0)
     axes.set_xlim(-0.6, len(names) - 0.4)

@@ -1,11 +1,7 @@
 """`benchbed lm` from its arguments to tables, files and pictures, with progress on a console."""
 
-import itertools
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +25,12 @@ from benchbed.lm.family import Checkpoint, LanguageModel, find_checkpoint, find_
 from benchbed.lm.heads import HeadEffects
 from benchbed.lm.loading import load_tokenizer, threads_for
 from benchbed.lm.measure import Measured, measure
-from benchbed.lm.tiny.train import TinySettings, checkpoint_steps, model_folder, train_model
 from benchbed.plugins.registry import find, plugins
+from benchbed.reporting.lines import Lines
 from benchbed.reporting.live import say
-from benchbed.reporting.wording import clock
 from benchbed.storage.files import csv_text, write_text, write_yaml
-from benchbed.training.devices import cpu_count
 
-__all__ = ["Found", "askings_of", "find_emergence", "find_heads", "train_models"]
-
-_SECONDS = 5.0
-"""Between lines of progress."""
+__all__ = ["Found", "askings_of", "find_emergence", "find_heads"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +101,12 @@ def find_emergence(
     """
     from benchbed.lm.figures import draw_emergence
 
-    models = find_models(names)
-    measured = measure(models, askings, out / "scores", device, _Clock(console).checkpoint)
+    models, lines = find_models(names), Lines(console)
+
+    def observe(checkpoint: Checkpoint, number: int, of: int) -> None:
+        lines.tell(f"checkpoint {number:,} of {of:,}: {checkpoint.label}", number - 1, of)
+
+    measured = measure(models, askings, out / "scores", device, observe)
     found = _find(measured, {model.name: model for model in models}, metric, least)
     options = {one.plugin.label: one.options for one in askings}
     prompts = {"prompts": askings[0].prompts, "prompt_seed": askings[0].seed}
@@ -201,86 +196,16 @@ def find_heads(
             loaded.append((checkpoint.argument, pattern_model(folder, device, asked)))
     assert questions is not None
     first, second, *more = loaded
-    progress = _Clock(console)
+    lines = Lines(console)
+
+    def observe(done: int, of: int) -> None:
+        lines.tell(f"{done:,} of {of:,} exchanges", done, of)
+
     with threads_for(first[1]):
-        found = head_effects(first, second, more[0] if more else None, questions, together, progress.passes)
+        found = head_effects(first, second, more[0] if more else None, questions, together, observe)
     names = [name.replace("/", "-") for name in (asking.plugin.name, found.early, Path(found.late).name)]
     path = out / "-".join(names)
     write_yaml(path.with_name(f"{path.name}.yaml"), {"schema_version": 1, "options": asking.options, **found.plain()})
     draw_heads(found, path.with_name(f"{path.name}.png"))
     say(console, f"{path}.yaml and .png written")
     return found
-
-
-def train_models(settings: TinySettings, seeds: Sequence[int], name: str, out: Path, console: Console) -> list[Path]:
-    """Train tiny models, one a core at a time; those that are finished are left as they are.
-
-    Args:
-        settings: of all of them.
-        seeds: one a model.
-        name: the models are called `<name>-seed<N>`.
-        out: where their folders go.
-        console: where progress goes.
-
-    Raises:
-        BenchbedError: a folder holds another model, or cannot be written.
-    """
-    folders = [model_folder(out, name, seed) for seed in seeds]
-    workers = min(cpu_count(), len(seeds))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [
-            pool.submit(train_model, settings, seed, folder) for seed, folder in zip(seeds, folders, strict=True)
-        ]
-        try:
-            _watch(waiting, folders, len(checkpoint_steps(settings)), _Clock(console))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return folders
-
-
-def _watch(waiting: Sequence[Future[None]], folders: Sequence[Path], each: int, told: "_Clock") -> None:
-    """Tell how many checkpoints there are, until every model is trained; the first error ends it."""
-    for _ in itertools.repeat(None):
-        finished = [future for future in waiting if future.done()]
-        for future in finished:
-            future.result()
-        kept = sum(len(list(folder.glob("step*"))) for folder in folders)
-        told.checkpoints(kept, each * len(folders), len(finished), len(folders))
-        if len(finished) == len(waiting):
-            return
-        time.sleep(0.5)
-
-
-class _Clock:
-    """Lines of progress with the time left, no more often than anybody reads."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._begun = time.monotonic()
-        self._told = self._begun
-        self._first: int | None = None
-
-    def checkpoint(self, checkpoint: Checkpoint, number: int, of: int) -> None:
-        """Before a checkpoint is measured."""
-        self._tell(lambda left: f"checkpoint {number:,} of {of:,}: {checkpoint.label}{left}", number - 1, of)
-
-    def passes(self, done: int, of: int) -> None:
-        """After a set of forward passes."""
-        self._tell(lambda left: f"{done:,} of {of:,} exchanges{left}", done, of)
-
-    def checkpoints(self, kept: int, of: int, finished: int, models: int) -> None:
-        """While models are trained."""
-        self._tell(
-            lambda left: f"{finished} of {models} models trained, {kept:,} of {of:,} checkpoints{left}", kept, of
-        )
-
-    def _tell(self, words: Callable[[str], str], done: int, of: int) -> None:
-        now = time.monotonic()
-        self._first = done if self._first is None else self._first
-        if now - self._told < _SECONDS:
-            return
-        self._told = now
-        fresh = done - self._first
-        left = f"; about {clock((now - self._begun) / fresh * (of - done))} left" if fresh else ""
-        say(self._console, words(left))

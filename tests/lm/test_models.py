@@ -351,6 +351,25 @@ def test_training_by_the_command(command_line, tmp_path):
     assert (code, "expected the model that was begun there, found learning_rate 0.003, not 0.1" in err) == (2, True)
 
 
+def test_workers_end_with_the_command_that_was_killed(tmp_path):
+    command = [sys.executable, "-m", "benchbed", "lm", "train", "--seeds", "1", "--steps", "100000", "--every", "10"]
+    process = subprocess.Popen([*command, "--dim", "16"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+
+    def kept():
+        return len(list(tmp_path.glob("lm/models/tiny-seed0/step*")))
+
+    deadline = time.monotonic() + 120
+    while kept() < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert kept() >= 2
+    process.kill()
+    process.wait()
+    time.sleep(3)
+    before = kept()
+    time.sleep(3)
+    assert kept() == before, "nobody trains on"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
