@@ -10,7 +10,7 @@ import torch
 
 from benchbed.errors import DeviceError
 
-__all__ = ["cpu_count", "device_name", "find_device", "single_threaded"]
+__all__ = ["cpu_count", "device_name", "find_device", "free_memory", "single_threaded"]
 
 
 @contextmanager
@@ -45,6 +45,14 @@ def find_device(name: str) -> torch.device:
             "leave --device away, or give cpu"
         ) from None
     return device
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that may still be taken on a device, with those that torch holds and does not use; None for a CPU."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def device_name(device: torch.device) -> str:

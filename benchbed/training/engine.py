@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchbed.training.devices import cpu_count, single_threaded
+from benchbed.training.devices import cpu_count, free_memory, single_threaded
 from benchbed.training.forward import Forward
 from benchbed.training.group import Group
 from benchbed.training.recipe import Data, Recipe
@@ -21,6 +21,7 @@ __all__ = [
     "EngineSettings",
     "choose_engine",
     "compiled_losses",
+    "members_at_once",
     "operations_a_layer",
     "why_not_vmap",
     "worth_compiling",
@@ -30,6 +31,9 @@ Engine = Literal["auto", "loop", "vmap"]
 
 _WORTH = range(400, 1501)
 """Operations of a layer and step, forward and backward, that are worth compiling; see docs/speed.md."""
+_MANY = 1024
+"""Members that no run has: no limit."""
+_SHARE_OF_MEMORY = 0.8
 _LONG = 1000
 """Steps of a budget from which on a minute of compiling comes back."""
 
@@ -109,6 +113,30 @@ def operations_a_layer(recipe: Recipe, device: torch.device) -> int:
     with _Counter() as counter:
         group.gradients(*batch)
     return counter.operations // recipe.backbone.layers
+
+
+def members_at_once(recipe: Recipe, device: torch.device) -> int:
+    """How many members may be one group, by what the device's free memory holds; at least one.
+
+    One member is measured: what its forward pass keeps for the backward. A step needs about that again for gradients
+    and intermediate results, and six numbers a weight: itself, its gradient, two moments, and a snapshot while it is
+    copied. It is an estimate, and `Groups` halves a group that finds no memory.
+    """
+    free = free_memory(device)
+    if free is None:
+        return _MANY
+    group = Group(recipe, [Member(0, 1e-3)], device, vectorise=True)
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        group.gradients(*_first_batch(recipe, group))
+    one = 2 * sum(kept.values()) + 6 * group.weights.nbytes
+    return max(1, min(_MANY, int(_SHARE_OF_MEMORY * free / one)))
 
 
 class _Counter(TorchDispatchMode):

@@ -22,7 +22,7 @@ from benchbed.training.fork_server import Process
 from benchbed.training.recipe import Recipe, refuse_edited
 from benchbed.training.trajectory import Member
 from benchbed.training.workers.crew import Report, Snapshot, Unit
-from benchbed.training.workers.threads import Groups, advance
+from benchbed.training.workers.groups import Groups
 
 __all__ = ["ProcessCrew"]
 
@@ -198,7 +198,7 @@ def _work(connection: Connection, recipe: bytes, settings: EngineSettings) -> No
             member, step, snapshots, forgotten = pickle.loads(connection.recv_bytes())
             groups.forget(forgotten)
             unit = Unit([member], step, [_tensors(snapshot) for snapshot in snapshots])
-            report = advance(groups.prepare(unit), unit)
+            report = groups.train(unit)
             arrays = [_arrays(snapshot) for snapshot in report.snapshots]
             connection.send_bytes(pickle.dumps((_REPORT, report.evaluations, arrays, report.seconds)))
     except EOFError:
