@@ -1,0 +1,68 @@
+"""The half hour on a GPU: what it would do, and that it goes on where it stopped."""
+
+import importlib.util
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
+assert spec is not None
+assert spec.loader is not None
+gpu = importlib.util.module_from_spec(spec)
+sys.modules["gpu"] = gpu
+spec.loader.exec_module(gpu)
+
+
+def test_what_it_would_do_is_shown_and_is_what_there_is(command_line):
+    process = subprocess.run(
+        [sys.executable, "benchmarks/gpu.py", "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = process.stdout.splitlines()
+    assert len(lines) == len(gpu.pieces(Path("gpu")))
+    assert "multi_head_attention,mlp_mixer" in process.stdout
+    for piece in gpu.pieces(Path("gpu")):
+        assert piece.seconds <= 540, "nine minutes at most"
+        options = [word for word in piece.command if word.startswith("--")]
+        if "benchbed" in piece.command:
+            start = piece.command.index("benchbed") + 1
+            _, out, _ = command_line(*piece.command[start : start + 2], "--help")
+            assert all(option in out for option in [*options, "--time-limit"]), piece.name
+
+
+def script(tmp_path, name, body):
+    path = tmp_path / f"{name}.py"
+    path.write_text(body)
+    return (sys.executable, str(path))
+
+
+def test_it_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gpu, "_LEAST", 0.5)
+    count = f"import pathlib; p = pathlib.Path({str(tmp_path)!r}) / __file__.split('/')[-1].replace('.py', '.n')\n"
+    count += "n = int(p.read_text()) + 1 if p.exists() else 1; p.write_text(str(n))\n"
+    every = [
+        gpu.Piece("good", script(tmp_path, "good", count + "print('hello')"), 30),
+        gpu.Piece("bad", script(tmp_path, "bad", count + "raise SystemExit(1)"), 30),
+        gpu.Piece("slow", script(tmp_path, "slow", count + "import time; time.sleep(0 if n > 1 else 60)"), 2),
+        gpu.Piece(
+            "again", script(tmp_path, "again", count + "raise SystemExit(75 if n == 1 else 0)"), 30, goes_on=True
+        ),
+    ]
+    out = tmp_path / "gpu"
+    gpu.run(every, out, 60)
+    told = capsys.readouterr().out
+    assert [line.split(": ")[1] for line in told.splitlines()] == ["finished", "failed", "interrupted", "interrupted"]
+    gpu.run(every, out, 60)
+    assert capsys.readouterr().out.splitlines() == ["slow: finished", "again: finished"]
+    times = {name: int((tmp_path / f"{name}.n").read_text()) for name in ("good", "bad", "slow", "again")}
+    assert times == {"good": 1, "bad": 1, "slow": 2, "again": 2}
+    assert "--time-limit 20s" in (out / "again.log").read_text()
+    with tarfile.open(out / "carry.tar.gz") as carried:
+        assert {"good.log", "state.json"} <= set(carried.getnames())
+
+
+def test_no_piece_is_begun_when_the_time_is_up(tmp_path, capsys):
+    gpu.run([gpu.Piece("late", (sys.executable, "-c", "0"), 30)], tmp_path / "gpu", 1)
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "gpu" / "state.json").exists()
