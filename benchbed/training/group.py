@@ -31,6 +31,8 @@ class Group:
         vectorise: compute the members' forwards as one, with `vmap`; without it the group must have one member.
         losses: `Forward.token_losses`, compiled, to train with; by default it is this group's own, not compiled.
         step: steps that these members have trained before (for `restore`).
+        ahead: draw the next interval's data while the device computes this one's steps; by default where it does so
+            by itself. On a CPU it would be drawn in vain for members that solve.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Group:
         vectorise: bool,
         losses: Callable[..., Tensor] | None = None,
         step: int = 0,
+        ahead: bool | None = None,
     ) -> None:
         assert vectorise or len(members) == 1
         self.members, self.step = members, step
@@ -59,6 +62,9 @@ class Group:
         self._forward = Forward(models[0].to(device), vectorise=vectorise)
         self._compiled = losses
         self._met = [False] * len(members)
+        self._ahead = device.type == "cuda" if ahead is None else ahead
+        self._drawn: dict[int, Data] = {}
+        """By interval, `(steps, E, B, ...)`: the next one, where it is drawn ahead."""
 
     def advance(self) -> list[Evaluation]:
         """Train to the next evaluation and evaluate, one answer a member."""
@@ -72,6 +78,7 @@ class Group:
         self._tasks = [self._tasks[i] for i in rows]
         self._met = [self._met[i] for i in rows]
         self._held_out = Data(*(rows[index] for rows in self._held_out))
+        self._drawn = {interval: Data(*(rows[:, index] for rows in data)) for interval, data in self._drawn.items()}
         self._own = {name: tensor[index] for name, tensor in self._own.items()}
         self._optimiser.keep(index)
 
@@ -124,16 +131,21 @@ class Group:
         recipe = self._recipe
         self._forward.template.train()
         interval = self.step // recipe.budget.evaluate_every
-        pairs = zip(self.members, self._tasks, strict=True)
-        data = [recipe.training_data(member.seed, task, interval) for member, task in pairs]
-        batches = _stack(data, 1, self._device)  # (steps, E, B, ...)
+        batches = self._drawn.pop(interval, None) or self._draw(interval)
         finite = torch.ones(len(self.members), dtype=torch.bool, device=self._device)
         for tokens, targets in zip(*batches, strict=True):
             losses, gradient = self.gradients(tokens, targets)
             self.step += 1
             self._optimiser.step(gradient, self.step)
             finite &= losses.isfinite().all(dim=1)
+        if self._ahead and self.step < recipe.budget.steps:
+            self._drawn = {interval + 1: self._draw(interval + 1)}
         return finite
+
+    def _draw(self, interval: int) -> Data:
+        """What the members train on in an interval, `(steps, E, B, ...)`."""
+        pairs = zip(self.members, self._tasks, strict=True)
+        return _stack([self._recipe.training_data(m.seed, task, interval) for m, task in pairs], 1, self._device)
 
     @torch.no_grad()
     def _evaluate(self, finite: Tensor) -> list[Evaluation]:
@@ -168,5 +180,8 @@ class Group:
 
 
 def _stack(data: list[Data], dim: int, device: torch.device) -> Data:
-    """The data of several members side by side."""
-    return Data(*(torch.stack(rows, dim=dim).to(device) for rows in zip(*data, strict=True)))
+    """The data of several members side by side; a GPU fetches it by itself, from memory that stays where it is."""
+    stacked = (torch.stack(rows, dim=dim) for rows in zip(*data, strict=True))
+    if device.type != "cuda":
+        return Data(*(rows.to(device) for rows in stacked))
+    return Data(*(rows.pin_memory().to(device, non_blocking=True) for rows in stacked))

@@ -48,6 +48,22 @@ def test_a_seed_alone_trains_exactly_as_it_does_among_others(configure):
     assert alone[0].steps_to_solve == crowd[2].steps_to_solve
 
 
+def test_data_that_is_drawn_ahead_is_the_data(configure, monkeypatch):
+    """As on a GPU: with members that retire in between, and no interval drawn twice."""
+    recipe, _ = make_recipe(configure())
+    crowd = [*members(range(3)), *members(range(3), rate=0.0005)]
+    plain = train(recipe, crowd, "vmap")
+    drawn = []
+    real_init, real_draw = Group.__init__, Group._draw
+    monkeypatch.setattr(Group, "__init__", lambda self, *given, **more: real_init(self, *given, **more, ahead=True))
+    monkeypatch.setattr(Group, "_draw", lambda self, interval: drawn.append(interval) or real_draw(self, interval))
+    ahead = train(recipe, crowd, "vmap")
+    assert [(t.steps_to_solve, t.evaluations) for t in ahead] == [(t.steps_to_solve, t.evaluations) for t in plain]
+    assert len({t.step for t in plain}) > 1, "some retired before others"
+    assert sorted(drawn) == sorted(set(drawn))
+    assert max(drawn) < recipe.budget.steps // recipe.budget.evaluate_every
+
+
 @pytest.mark.parametrize("engine", ["loop", "vmap"])
 def test_every_engine_starts_from_the_same_weights_and_data(configure, engine):
     """Weights and data are a function of config and seed, whatever the group."""

@@ -14,7 +14,7 @@ from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member
 
 CPU = torch.device("cpu")
-MEMBERS = [Member(seed, rate) for seed in range(4) for rate in (0.003, 0.01)]
+MEMBERS = [Member(seed, rate) for seed in range(4) for rate in (0.0005, 0.01)]
 
 
 def train(recipe):
