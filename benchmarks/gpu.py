@@ -50,7 +50,7 @@ def pieces(out: Path) -> list[Piece]:
         Piece("speed-lite", (*speed, "--shapes", "lite"), 120),
         Piece("speed-standard", (*speed, "--shapes", "standard"), 240),
         Piece("map", (*fill, "--levels", "linear_map@s3", "--mixers", ",".join(first)), 540, goes_on=True),
-        Piece("twins", (*pytest, "tests/mixers/test_fla.py"), 180),
+        Piece("twins", (*pytest, "-m", "slow", "tests/mixers/test_fla.py"), 180),
         Piece("map-all", (*fill, "--levels", "linear_map@s3", "--mixers", ",".join(rest)), 540, goes_on=True),
         Piece("map-twins", (*fill, "--levels", "linear_map@s3", "--mixers", ",".join(twins)), 540, goes_on=True),
         Piece("levels", (*fill, "--mixers", ",".join(first)), 540, goes_on=True),

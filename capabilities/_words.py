@@ -3,7 +3,11 @@
 A capability asks the tokenizer at hand which of them it knows. The models that `benchbed lm train` makes know all.
 """
 
-__all__ = ["DIGITS", "LINE", "NAMES", "PLACES", "STORY", "THINGS", "WORDS"]
+from collections.abc import Callable, Sequence
+
+from benchbed.contracts import OptionError, Prompt
+
+__all__ = ["DIGITS", "LINE", "NAMES", "PLACES", "STORY", "THINGS", "WORDS", "known_words", "next_of"]
 
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 LINE = "\n"
@@ -31,3 +35,17 @@ STORY = (
 )
 """What the sentences of indirect object identification have besides names, places and things."""
 # fmt: on
+
+
+def known_words(known: Callable[[Sequence[str]], list[str]], count: int) -> list[str]:
+    """The words that a tokenizer knows, if there are enough for a list of `count`."""
+    words = known(WORDS)
+    if len(words) < count:
+        raise OptionError(f"expected {count} words that are one token each, found {len(words)}")
+    return words
+
+
+def next_of(words: Sequence[str], place: int, before: Sequence[str]) -> Prompt:
+    """The word at a place of a list, after `before` and the list up to there; it is told from the others."""
+    text = "".join(f" {word}" for word in [*before, *words[:place]])
+    return Prompt(text, f" {words[place]}", tuple(f" {word}" for i, word in enumerate(words) if i != place))

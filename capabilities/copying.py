@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from benchbed.contracts import OptionError, Prompt
+from benchbed.contracts import Prompt
 
-from ._words import LINE, WORDS
+from ._words import LINE, known_words, next_of
 
 
 class Copying:
@@ -29,13 +29,8 @@ class Copying:
 
     def prompts(self, count: int, rng: Random, known: Callable[[Sequence[str]], list[str]]) -> list[Prompt]:
         """Lists of random words; see `benchbed.contracts.Capability`."""
-        words = known(WORDS)
-        if len(words) < self._words:
-            raise OptionError(f"expected {self._words} words that are one token each, found {len(words)}")
+        words = known_words(known, self._words)
         return [self._prompt(rng.sample(words, self._words), rng) for _ in range(count)]
 
     def _prompt(self, words: list[str], rng: Random) -> Prompt:
-        place = rng.randrange(1, len(words))
-        text = "".join(f" {word}" for word in [*words, LINE, *words[:place]])
-        others = tuple(f" {word}" for index, word in enumerate(words) if index != place)
-        return Prompt(text, f" {words[place]}", others)
+        return next_of(words, rng.randrange(1, len(words)), [*words, LINE])

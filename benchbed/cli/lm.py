@@ -51,7 +51,7 @@ def emergence(
     prompts: Prompts = 200,
     prompt_seed: PromptSeed = 0,
     metric: Annotated[Metric, typer.Option(help="What says that a capability holds.")] = Metric.accuracy,
-    least: Annotated[
+    threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="That it must reach. [default: half way from chance to one]")
     ] = None,
     out: Out = Path("lm"),
@@ -70,7 +70,7 @@ def emergence(
     screen, found_device = console(stderr=data), find_device(device)
     askings = askings_of(capability or [], parse_assignments(option, "--option"), prompts, prompt_seed)
     with going_on(time_limit), only_json(data):
-        found = find_emergence(models, askings, metric.value, least, out, found_device, screen)
+        found = find_emergence(models, askings, metric.value, threshold, out, found_device, screen)
     for note in found.notes:
         say(screen, f"note: {note}")
     if as_json:

@@ -6,6 +6,7 @@ one that never holds is censored at the last. Both are kept, and no seed is drop
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import median
 from typing import Any, Literal
 
@@ -93,17 +94,17 @@ def criterion(chance: float, given: float | None) -> float:
     return (1 + chance) / 2 if given is None else given
 
 
-def emergence(scores: Mapping[int, Score], metric: Metric, least: float) -> dict[str, Any]:
+def emergence(scores: Mapping[int, Score], metric: Metric, threshold: float) -> dict[str, Any]:
     """When one seed gained one capability: the fields of `Emergence` from `step` on.
 
     Args:
         scores: by step.
         metric: which number counts.
-        least: that it must reach.
+        threshold: that it must reach.
     """
     steps = sorted(scores)
     values = [getattr(scores[step], metric) for step in steps]
-    holds = [value >= least for value in values]
+    holds = [value >= threshold for value in values]
     first = next((index for index in range(len(steps) - 1) if holds[index] and holds[index + 1]), None)
     came = first is not None
     earlier = first - 1 if first else None
@@ -133,13 +134,11 @@ def compare_groups(found: Sequence[Emergence]) -> list[Pair]:
         for one in found:
             if one.capability == capability:
                 groups.setdefault(one.group, []).append(one)
-        names = list(groups)
-        for index, first in enumerate(names):
-            for second in names[index + 1 :]:
-                horizon = min(one.last for one in (*groups[first], *groups[second]))
-                sides = [[_within(one.step, horizon) for one in groups[name]] for name in (first, second)]
-                ratio, interval = ratio_of_means(*sides)
-                pairs.append(Pair(capability, first, second, ratio, interval, permutation_p(*sides)))
+        for first, second in combinations(groups, 2):
+            horizon = min(one.last for one in (*groups[first], *groups[second]))
+            sides = [[_within(one.step, horizon) for one in groups[name]] for name in (first, second)]
+            ratio, interval = ratio_of_means(*sides)
+            pairs.append(Pair(capability, first, second, ratio, interval, permutation_p(*sides)))
     return pairs
 
 

@@ -36,7 +36,7 @@ class Checkpoint:
     revision: str
     """Its name on the hub or in the folder."""
     source: str
-    """What it holds, known before it is fetched: the commit, or a hash of the files of weights."""
+    """What it holds, known before it is fetched: the commit, or a hash of all its files."""
     local: bool
 
     @property
@@ -178,7 +178,8 @@ def _local(folder: Path) -> Checkpoint:
     if not weights:
         raise LanguageModelError(f"{folder}: expected weights ({' or '.join(_WEIGHTS)}), found none")
     digest = hashlib.sha256()
-    for path in [folder / "config.json", *weights]:
+    for path in sorted(one for one in folder.iterdir() if one.is_file()):  # a tokenizer is a part of what is asked
+        digest.update(path.name.encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return Checkpoint(str(folder.parent), _step(folder.name), folder.name, digest.hexdigest()[:16], local=True)

@@ -22,7 +22,7 @@ def draw_emergence(
     curves: Mapping[str, Curves],
     found: Sequence[Emergence],
     groups: Sequence[GroupSummary],
-    least: Mapping[str, float],
+    threshold: Mapping[str, float],
     metric: str,
     path: Path,
 ) -> None:
@@ -32,7 +32,7 @@ def draw_emergence(
         curves: by capability.
         found: one a seed and capability.
         groups: one a group and capability.
-        least: by capability, what the metric must reach.
+        threshold: by capability, what the metric must reach.
         metric: its name.
         path: a `.png`, `.svg` or `.pdf`.
 
@@ -45,7 +45,7 @@ def draw_emergence(
     for column, (capability, models) in enumerate(curves.items()):
         mine = [one for one in found if one.capability == capability]
         colours = {one.model: f"C{names.index(one.group) % 10}" for one in mine}
-        _draw_curves(above[column], models, colours, least[capability])
+        _draw_curves(above[column], models, colours, threshold[capability])
         _draw_steps(below[column], mine, [one for one in groups if one.capability == capability], names)
         above[column].set_title(capability, fontsize=10)
     above[0].set_ylabel(metric)
@@ -81,11 +81,11 @@ def draw_heads(found: HeadEffects, path: Path) -> None:
     save(figure, path)
 
 
-def _draw_curves(axes: Axes, models: Curves, colours: Mapping[str, str], least: float) -> None:
+def _draw_curves(axes: Axes, models: Curves, colours: Mapping[str, str], threshold: float) -> None:
     for model, by_step in models.items():
         steps = sorted(by_step)
         axes.plot(steps, [by_step[step] for step in steps], color=colours[model], linewidth=0.9, alpha=0.7)
-    axes.axhline(least, color="0.5", linestyle=":", linewidth=1)
+    axes.axhline(threshold, color="0.5", linestyle=":", linewidth=1)
     axes.set(xlabel="step", ylim=(-0.02, 1.02))
     bare(axes)
 

@@ -8,16 +8,17 @@ the patterns of another seed, all heads, and what the later model loses without 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchbed.config.protocol import CONFIDENCE
 from benchbed.errors import LanguageModelError
 from benchbed.lm.attention import Head, patterns, replaced
 from benchbed.lm.prompts import Questions
 from benchbed.lm.scoring import batches, last_logits
+from benchbed.results.stats import t_interval
 
 __all__ = ["HeadEffects", "Rise", "head_effects"]
 
@@ -165,9 +166,5 @@ def _mean(found: Sequence[Tensor], plain: Tensor) -> Rise:
 
 
 def _rise(found: Tensor, plain: Tensor, heads: Sequence[Head]) -> Rise:
-    from scipy.stats import t
-
-    rises = found - plain
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(rises) - 1) * rises.std() / len(rises) ** 0.5)
-    rise = float(rises.mean())
-    return Rise(list(heads), float(found.mean()), rise, [rise - half, rise + half])
+    rises = (found - plain).tolist()
+    return Rise(list(heads), float(found.mean()), fmean(rises), t_interval(rises))

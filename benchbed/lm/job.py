@@ -38,7 +38,7 @@ class Found:
     """When models gained capabilities."""
 
     metric: Metric
-    least: dict[str, float]
+    threshold: dict[str, float]
     """By capability, what the metric must reach."""
     seeds: list[Emergence]
     groups: list[GroupSummary]
@@ -80,7 +80,7 @@ def find_emergence(
     names: Sequence[str],
     askings: Sequence[Asking],
     metric: Metric,
-    least: float | None,
+    threshold: float | None,
     out: Path,
     device: torch.device,
     console: Console,
@@ -91,7 +91,7 @@ def find_emergence(
         names: of models; see `benchbed.lm.family`.
         askings: the capabilities.
         metric: which number says that one holds.
-        least: that it must reach; by default half of the way from chance to one.
+        threshold: that it must reach; by default half of the way from chance to one.
         out: for scores, `emergence.yaml`, `scores.csv` and `emergence.png`.
         device: where to compute.
         console: where progress goes.
@@ -107,7 +107,7 @@ def find_emergence(
         lines.tell(f"checkpoint {number:,} of {of:,}: {checkpoint.label}", number - 1, of)
 
     measured = measure(models, askings, out / "scores", device, observe)
-    found = _find(measured, {model.name: model for model in models}, metric, least)
+    found = _find(measured, {model.name: model for model in models}, metric, threshold)
     options = {one.plugin.label: one.options for one in askings}
     prompts = {"prompts": askings[0].prompts, "prompt_seed": askings[0].seed}
     data = found.plain()
@@ -117,15 +117,15 @@ def find_emergence(
     curves: dict[str, dict[str, dict[int, float]]] = {}
     for row in rows:
         curves.setdefault(row["capability"], {}).setdefault(row["model"], {})[row["step"]] = row[metric]
-    draw_emergence(curves, found.seeds, found.groups, found.least, metric, out / "emergence.png")
+    draw_emergence(curves, found.seeds, found.groups, found.threshold, metric, out / "emergence.png")
     return found
 
 
-def _find(measured: Measured, known: dict[str, LanguageModel], metric: Metric, least: float | None) -> Found:
+def _find(measured: Measured, known: dict[str, LanguageModel], metric: Metric, threshold: float | None) -> Found:
     seeds, rows, reaching = list[Emergence](), list[dict[str, Any]](), dict[str, float]()
     for capability, models in measured.scored.items():
         chance = next(iter(next(iter(models.values())).values())).chance
-        reaching[capability] = criterion(chance if metric == "accuracy" else 0.0, least)
+        reaching[capability] = criterion(chance if metric == "accuracy" else 0.0, threshold)
         for model, steps in models.items():
             group, seed = known[model].group, known[model].seed
             found = emergence({step: one.score for step, one in steps.items()}, metric, reaching[capability])

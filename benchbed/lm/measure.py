@@ -131,8 +131,8 @@ def _add(found: Measured, kept: Kept, askings: Sequence[Asking], checkpoint: Che
         if isinstance(scored, str):
             continue
         by_model = found.scored.setdefault(one.plugin.label, {})
-        others = {other.questions for steps in by_model.values() for other in steps.values()}
-        if others - {scored.questions}:
+        known = next((other for steps in by_model.values() for other in steps.values()), scored)
+        if scored.questions != known.questions:
             raise LanguageModelError(
                 f"{checkpoint.label}: expected the prompts of the models before it for {one.plugin.label}, found "
                 "others, because its tokenizer differs; measure it in a command of its own"

@@ -4,13 +4,10 @@ import time
 
 from rich.console import Console
 
-from benchbed.reporting.live import say
+from benchbed.reporting.live import LOG_SECONDS, say
 from benchbed.reporting.wording import clock
 
 __all__ = ["Lines"]
-
-_SECONDS = 5.0
-"""Between two of them."""
 
 
 class Lines:
@@ -32,7 +29,7 @@ class Lines:
         """
         now = time.monotonic()
         self._first = done if self._first is None else self._first
-        if now - self._told < _SECONDS:
+        if now - self._told < LOG_SECONDS:
             return
         self._told = now
         fresh = done - self._first

@@ -24,11 +24,11 @@ from benchbed.training.engine import EngineSettings, worth_compiling
 if TYPE_CHECKING:
     from benchbed.runs.ray import Work
 
-__all__ = ["Backend", "Reporter", "run_live", "say", "train_ahead", "train_all_ahead"]
+__all__ = ["LOG_SECONDS", "Backend", "Reporter", "run_live", "say", "train_ahead", "train_all_ahead"]
 
 Backend = Literal["local", "ray"]
 """Where runs are trained: in this process, or by the workers of a Ray cluster."""
-_LOG_SECONDS = 5.0
+LOG_SECONDS = 5.0
 _MARKS = {
     "solved": ("✓", "green"),
     "training": ("…", "cyan"),
@@ -64,7 +64,7 @@ class Reporter:
             self._live.update(_live_view(progress), refresh=True)
             return
         stage = (progress.config.mixer.name, progress.stage)
-        if stage != self._stage or time.monotonic() - self._logged >= _LOG_SECONDS:
+        if stage != self._stage or time.monotonic() - self._logged >= LOG_SECONDS:
             self._stage, self._logged = stage, time.monotonic()
             self._console.print(f"{_heading(progress)}: {_standing(progress)}", soft_wrap=True, highlight=False)
 

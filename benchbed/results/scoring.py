@@ -6,12 +6,13 @@ mean is `mean(min(steps, budget))`: a run that never solved counts with the whol
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from benchbed.config.protocol import CONFIDENCE
+from benchbed.results.stats import t_interval
 from benchbed.storage.schema import Strict
 from benchbed.training.trajectory import Trajectory
 
@@ -132,14 +133,11 @@ def restricted_mean(steps: Sequence[int | None], budget: int) -> float:
 
 def mean_interval(steps: Sequence[int | None], budget: int) -> list[float] | None:
     """Student's t-interval; a bootstrap covers too seldom at sixteen seeds and fewer."""
-    from scipy.stats import t
-
     within = [float(restricted(s, budget)) for s in steps]
     if len(within) < 2:
         return None
-    half = t.ppf((1 + CONFIDENCE) / 2, len(within) - 1) * stdev(within) / math.sqrt(len(within))
-    mean = fmean(within)
-    return [max(0.0, mean - float(half)), min(float(budget), mean + float(half))]
+    low, high = t_interval(within)
+    return [max(0.0, low), min(float(budget), high)]
 
 
 def median_interval(steps: Sequence[int | None], budget: int) -> list[float | None] | None:

@@ -5,6 +5,7 @@ Every argument called `steps` has one number a seed: min(steps to solve, budget)
 
 import math
 from collections.abc import Sequence
+from statistics import fmean, stdev
 
 import numpy as np
 
@@ -18,6 +19,7 @@ __all__ = [
     "rank_correlation",
     "ratio_of_means",
     "seed_agreement",
+    "t_interval",
 ]
 
 
@@ -124,6 +126,15 @@ def ratio_of_means(steps: Sequence[int], baseline: Sequence[int]) -> tuple[float
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
     half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
     return ratio, [ratio * math.exp(-half), ratio * math.exp(half)]
+
+
+def t_interval(values: Sequence[float]) -> list[float]:
+    """95% interval of the mean of at least two numbers (Student's t)."""
+    from scipy.stats import t
+
+    mean = fmean(values)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values)))
+    return [mean - half, mean + half]
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float], *, shuffles: int = 20_000) -> tuple[float, float]:

@@ -180,3 +180,9 @@ def test_a_strangers_capability_is_found_and_the_page_shows_one_that_works(tmp_p
     assert found.chance == pytest.approx(1 / 3)
     with pytest.raises(OptionError, match="expected two pairs"):
         ask(plugin, {}, Words(["hot", "up"]), 30, 0)  # pyright: ignore[reportArgumentType]
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch, command_line):
+    monkeypatch.setattr("benchbed.cli.lm.find_spec", lambda name: None)
+    code, _, err = command_line("lm", "emergence", "somewhere")
+    assert (code, err) == (2, "benchbed: expected transformers, found none; pip install 'benchbed[lm]'\n")

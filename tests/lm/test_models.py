@@ -109,6 +109,20 @@ train.train_model(train.{settings!r}, 0, Path({str(folder)!r}))
     assert before == {path: path.stat().st_mtime_ns for path in before}, "what is finished is left as it is"
 
 
+def test_another_tokenizer_beside_the_same_weights_is_another_checkpoint(models, tmp_path):
+    """Or scores of prompts that it read otherwise would be taken for its own."""
+    from benchbed.lm.family import find_checkpoint
+
+    folder = shutil.copytree(models / "tiny-seed0" / "step40", tmp_path / "tiny-seed0" / "step40")
+    before = find_checkpoint(str(folder)).source
+    assert before == find_checkpoint(str(models / "tiny-seed0" / "step40")).source
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    words = tokenizer["model"]["vocab"]
+    words["apple"], words["bird"] = words["bird"], words["apple"]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert find_checkpoint(str(folder)).source != before
+
+
 def test_seeds_differ_and_settings_are_kept_apart(models):
     from benchbed.errors import LanguageModelError
     from benchbed.lm.loading import load_model, weights_hash
@@ -299,7 +313,7 @@ def test_scores_are_what_the_logits_say(models, questions):
 def test_the_commands_together(models, command_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(models, "models")
-    given = ("lm", "emergence", "models", "--prompts", 20, "--least", "0.01", "--device", "cpu")
+    given = ("lm", "emergence", "models", "--prompts", 20, "--threshold", "0.01", "--device", "cpu")
     code, out, err = command_line(*given, "--json")
     assert code == 0, err
     shown = json.loads(out)

@@ -6,6 +6,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
 assert spec is not None
@@ -66,3 +68,13 @@ def test_no_piece_is_begun_when_the_time_is_up(tmp_path, capsys):
     gpu.run([gpu.Piece("late", (sys.executable, "-c", "0"), 30)], tmp_path / "gpu", 1)
     assert capsys.readouterr().out == ""
     assert not (tmp_path / "gpu" / "state.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tests", "twins"])
+def test_a_piece_that_tests_has_tests(name):
+    """A marker that is missing would leave none, and pytest says so by an exit code alone."""
+    (piece,) = (piece for piece in gpu.pieces(Path("gpu")) if piece.name == name)
+    found = subprocess.run([*piece.command, "--collect-only"], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout[-2000:]
+    assert ("test_fla" if name == "twins" else "test_cuda") in found.stdout

@@ -1,6 +1,5 @@
 """`benchbed lm train`: tiny models, one a core at a time."""
 
-import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from benchbed.training.devices import cpu_count
 __all__ = ["train_models"]
 
 
-def train_models(settings: TinySettings, seeds: Sequence[int], name: str, out: Path, console: Console) -> list[Path]:
+def train_models(settings: TinySettings, seeds: Sequence[int], name: str, out: Path, console: Console) -> None:
     """Train tiny models, one a core at a time; those that are finished are left as they are.
 
     Args:
@@ -44,7 +43,6 @@ def train_models(settings: TinySettings, seeds: Sequence[int], name: str, out: P
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return folders
 
 
 def _leave_with(parent: int) -> None:
@@ -60,7 +58,7 @@ def _leave_with(parent: int) -> None:
 
 def _watch(waiting: Sequence[Future[None]], folders: Sequence[Path], each: int, lines: Lines) -> None:
     """Tell how many checkpoints there are, until every model is trained; the first error ends it."""
-    for _ in itertools.repeat(None):
+    while True:
         finished = [future for future in waiting if future.done()]
         for future in finished:
             future.result()
