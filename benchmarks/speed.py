@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
 from benchbed.runs.costs import measure_costs
-from benchbed.training.devices import find_device
-from benchbed.training.engine import Engine, EngineSettings, why_not_vmap
+from benchbed.training.devices import find_device, float32_products
+from benchbed.training.engine import Engine, EngineSettings, why_not_graph, why_not_vmap
 from benchbed.training.ensemble import Ensemble
 from benchbed.training.recipe import Recipe, make_recipe
 from benchbed.training.trajectory import Member
@@ -64,7 +64,9 @@ def measure(
     """Print the table of one track's shapes."""
     recipe, flops = recipe_for(shape, mixer, steps)
     cells: dict[str, Callable[[], float]] = {"plain loop, 1 seed": lambda: plain_loop(recipe, steps, device)}
-    engines: list[Engine] = ["loop"] if cores[0] or why_not_vmap(recipe, device) else ["loop", "vmap"]
+    engines: list[Engine] = ["loop"]
+    if not cores[0] and not why_not_vmap(recipe, device):
+        engines += ["vmap"] if why_not_graph(recipe, device) else ["vmap", "graph"]
     for compile_, engine, size, number in product(compiled, engines, sizes, cores):
         name = f"{engine}{' compiled' if compile_ else ''}, {size} members{f', {number} cores' if number else ''}"
         settings = EngineSettings(engine, device, compile_, cores=number)
@@ -112,7 +114,8 @@ def plain_loop(recipe: Recipe, steps: int, device: torch.device) -> float:
         loss.backward()
         optimiser.step()
 
-    return timed(step, warmup=max(2, steps // 2), count=steps, device=device)
+    with float32_products(tf32=False):
+        return timed(step, warmup=max(2, steps // 2), count=steps, device=device)
 
 
 def ensemble(recipe: Recipe, size: int, steps: int, settings: EngineSettings) -> float:
@@ -134,7 +137,8 @@ def matrix_peak(device: torch.device) -> float:
     """FLOP/s of a large float32 matrix product."""
     size = 8192 if device.type == "cuda" else 2048
     a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
-    return 2 * size**3 / timed(lambda: a @ b, warmup=2, count=5, device=device)
+    with float32_products(tf32=False):
+        return 2 * size**3 / timed(lambda: a @ b, warmup=2, count=5, device=device)
 
 
 def timed(call: Callable[[], object], *, warmup: int, count: int, device: torch.device) -> float:

@@ -33,8 +33,9 @@ def run(
     learning_rate: float | None = None,
     checked: bool = True,
     device: str = "auto",
-    engine: Literal["auto", "vmap", "loop"] = "auto",
+    engine: Literal["auto", "graph", "vmap", "loop"] = "auto",
     compiled: bool | None = None,
+    tf32: bool = False,
     out: str | PathLike[str] = "runs",
     fresh: bool = False,
     observe: "Callable[[Progress], None] | None" = None,
@@ -57,8 +58,9 @@ def run(
         learning_rate: train at this rate and tune nothing; unranked.
         checked: look for leaks before training; without, it is unranked.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
-        engine: how members train side by side; `auto` is `vmap` on CUDA, else `loop`.
+        engine: how members train side by side; `auto` is `graph` on CUDA, else `loop`.
         compiled: use torch.compile; None is by a rule, where it pays.
+        tf32: make matrix products in TF32, on CUDA: faster, less exact, and said by the result.
         out: the folder of all runs.
         fresh: train again what is finished or begun.
         observe: told where training stands, before a stage's first step and after every evaluation; must be quick.
@@ -85,6 +87,7 @@ def run(
         seeds=seeds,
         max_steps=max_steps,
         learning_rate=learning_rate,
+        tf32=tf32,
         checked=checked,
     )
     found = find_device(device)

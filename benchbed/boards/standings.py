@@ -98,9 +98,14 @@ def training_costs(result: Result) -> Costs:
 
 
 def _names(entries: list[Entry]) -> dict[str, str]:
-    """What readers call each entry: by its mixer where that is enough."""
-    mixers = [entry.result.config.mixer.name for entry in entries]
-    return {e.entry: m if mixers.count(m) == 1 else e.entry for e, m in zip(entries, mixers, strict=True)}
+    """What readers call each entry: by its mixer where that is enough, and the precision the usual one."""
+    configs = [entry.result.config for entry in entries]
+    mixers = [config.mixer.name for config in configs]
+    plain = [mixers.count(config.mixer.name) == 1 and not config.tf32 for config in configs]
+    return {
+        entry.entry: mixer if enough else entry.entry
+        for entry, mixer, enough in zip(entries, mixers, plain, strict=True)
+    }
 
 
 def _baseline(entries: list[Entry], mixer: str | None) -> Entry | None:

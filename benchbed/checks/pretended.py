@@ -13,9 +13,9 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchbed.checks.findings import Note
-from benchbed.training.forward import Forward, fixed_tensors, flatten
-from benchbed.training.optimiser import RowAdamW
 from benchbed.training.recipe import Recipe
+from benchbed.training.step.forward import Forward, fixed_tensors, flatten
+from benchbed.training.step.optimiser import RowAdamW
 
 __all__ = ["NOT_PRETENDED", "why_not_cuda"]
 
@@ -63,9 +63,9 @@ def why_not_cuda(recipe: Recipe, *, vectorise: bool = True) -> Note | None:
             tokens, targets = map(there, drawn)
             alike, apart = ({name: there(tensor) for name, tensor in held.items()} for held in (shared, own))
             forward = Forward(models[0], vectorise=vectorise)
-            optimiser = RowAdamW(there(weights), there(rates), recipe.optimiser)
+            optimiser = RowAdamW(there(weights), there(rates), recipe.optimiser, budget=1)
             losses = forward.token_losses(optimiser.weights, alike, apart, tokens, targets)
-            optimiser.step(torch.zeros_like(optimiser.weights), 1)
+            optimiser.step(torch.zeros_like(optimiser.weights))
             with torch.no_grad():
                 hits = forward.logits(optimiser.weights, alike, apart, tokens).argmax(dim=-1) == targets
         where = {tensor.device.type for tensor in (losses, hits)}

@@ -24,6 +24,7 @@ class EngineName(StrEnum):
     """How members train side by side."""
 
     auto = "auto"
+    graph = "graph"
     vmap = "vmap"
     loop = "loop"
 
@@ -51,6 +52,7 @@ def run(
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
     compile_: Compiled = None,
+    tf32: Annotated[bool, typer.Option("--tf32", help="Matrix products in TF32: faster, less exact.")] = False,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
     ] = True,
@@ -59,7 +61,8 @@ def run(
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""
     _refuse(mixer, match_by, match_parameters)
-    settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": check}
+    changes = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate}
+    settings = {**changes, "tf32": tf32, "checked": check}
     requests = [request_of(name, task, track, mixer_option, task_option, **settings) for name in mixer]
     from benchbed.training.fork_server import start_server
 

@@ -49,6 +49,8 @@ class RunRequest:
     """Train at this rate and tune nothing; unranked."""
     score_bias: float = 0.0
     """Added to the attention scores of the true parents; unranked."""
+    tf32: bool = False
+    """Make matrix products in TF32; needs CUDA."""
     checked: bool = True
     """Run the leak checks before training; without, it is unranked."""
 
@@ -97,6 +99,8 @@ class RunRequest:
             raise OptionError(f"--bias: expected a finite number, found {self.score_bias}")
         if mixer.needs_cuda and device != "cuda":
             raise DeviceError(f"{mixer.owner}: expected a CUDA device, found {device}; leave --device away")
+        if self.tf32 and device != "cuda":
+            raise DeviceError(f"--tf32: expected a CUDA device, found {device}; leave --tf32 away")
         steps, rate = self.max_steps, self.learning_rate
         budget = track.budget_at(level)
         reasons = self._reasons(track, mixer, task, level_name, budget.steps)
@@ -134,6 +138,7 @@ class RunRequest:
             checked=self.checked,
             unranked=reasons,
             score_bias=self.score_bias,
+            tf32=self.tf32,
         )
 
     def _scored(self, track: Track) -> int:

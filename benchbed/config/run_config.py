@@ -64,12 +64,13 @@ class RunConfig(Strict):
     """Why this run cannot stand on a board; empty if it can."""
     score_bias: float = 0.0
     """Added to the attention scores of a token's true parents; 0 but for an intervention."""
+    tf32: bool = False
+    """Matrix products of float32 are made in TF32, which a GPU does faster and to ten bits."""
 
     @model_serializer(mode="wrap")
-    def _without_an_intervention_that_is_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Runs of older versions knew no intervention, and keep their identity."""
-        data = serialise(self)
-        return data if self.score_bias else {key: value for key, value in data.items() if key != "score_bias"}
+    def _without_what_is_usual(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Runs of older versions knew neither interventions nor precisions, and keep their identity."""
+        return {key: value for key, value in serialise(self).items() if key not in ("score_bias", "tf32") or value}
 
     @property
     def identity(self) -> str:

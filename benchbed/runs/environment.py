@@ -14,8 +14,8 @@ from benchbed.training.engine import EngineSettings
 __all__ = ["describe_environment"]
 
 
-def describe_environment(settings: EngineSettings, engine_note: str | None) -> Environment:
-    """Versions, device and engine."""
+def describe_environment(settings: EngineSettings, engine_note: str | None, *, tf32: bool) -> Environment:
+    """Versions, device, engine and precision."""
     commit = _git("rev-parse", "HEAD")
     return Environment(
         benchbed=__version__,
@@ -26,7 +26,7 @@ def describe_environment(settings: EngineSettings, engine_note: str | None) -> E
         engine=settings.engine,
         engine_note=engine_note,
         compiled=bool(settings.compiled),
-        precision=f"float32, matrix products {torch.get_float32_matmul_precision()}",
+        precision=f"float32, matrix products {'tf32' if tf32 else 'highest'}",
         workers=settings.workers,
         git_commit=commit,
         git_dirty=None if commit is None else bool(_git("status", "--porcelain")),

@@ -190,7 +190,7 @@ class _JointRun:
             tuning=tuning,
             members=scored,
             summary=summarise(scored, config.budget.steps),
-            environment=describe_environment(self.engine, self.engine_note),
+            environment=describe_environment(self.engine, self.engine_note, tf32=config.tf32),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(self._seconds(run), 3),
         )

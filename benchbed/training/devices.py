@@ -1,16 +1,24 @@
-"""Devices, cores, and how many threads a kernel uses."""
+"""Devices, cores, how many threads a kernel uses, and how exactly it multiplies."""
 
 import os
 import platform
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchbed.errors import DeviceError
 
-__all__ = ["cpu_count", "device_name", "find_device", "free_memory", "single_threaded"]
+__all__ = ["cpu_count", "device_name", "find_device", "float32_products", "free_memory", "single_threaded"]
+
+_EXACT, _TF32 = "ieee", "tf32"
+_BACKENDS: Any = torch.backends
+_ON_CUDA = (_BACKENDS.cuda.matmul, _BACKENDS.cudnn.conv, _BACKENDS.cudnn.rnn)
+_ON_CPU = (_BACKENDS.mkldnn.matmul, _BACKENDS.mkldnn.conv, _BACKENDS.mkldnn.rnn)
+"""What torch has a precision of float32 for."""
 
 
 @contextmanager
@@ -26,6 +34,30 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def float32_products(*, tf32: bool) -> Iterator[None]:
+    """Products, convolutions and recurrences of float32 inside: exact ones, or TF32 on CUDA; as before outside.
+
+    torch's own setting is exact for products and TF32 for the rest, and any plug-in's import can change it for all.
+    """
+    before = torch.get_float32_matmul_precision(), [kind.fp32_precision for kind in (*_ON_CUDA, *_ON_CPU)]
+    on_cuda = _TF32 if tf32 else _EXACT
+    _set_precision("high" if tf32 else "highest", [on_cuda] * len(_ON_CUDA) + [_EXACT] * len(_ON_CPU))
+    try:
+        yield
+    finally:
+        _set_precision(*before)
+
+
+def _set_precision(general: str, kinds: Sequence[str]) -> None:
+    """Both of torch's ways: who reads the older setting is refused where it contradicts the newer one."""
+    with warnings.catch_warnings(action="ignore"):
+        torch.set_float32_matmul_precision(general)
+        torch.backends.cudnn.allow_tf32 = kinds[1] == _TF32
+    for kind, precision in zip((*_ON_CUDA, *_ON_CPU), kinds, strict=True):
+        kind.fp32_precision = precision
 
 
 def find_device(name: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""How members are computed, loop or vmap, and why."""
+"""How members are computed, one by one or together, and why."""
 
 import logging
 import shutil
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchbed.training.devices import cpu_count, free_memory, single_threaded
-from benchbed.training.forward import Forward
+from benchbed.training.devices import cpu_count, float32_products, free_memory, single_threaded
 from benchbed.training.group import Group
 from benchbed.training.recipe import Data, Recipe
+from benchbed.training.step.forward import Forward
 from benchbed.training.trajectory import Member
 
 __all__ = [
@@ -23,17 +23,22 @@ __all__ = [
     "compiled_losses",
     "members_at_once",
     "operations_a_layer",
+    "why_not_graph",
     "why_not_vmap",
     "worth_compiling",
 ]
 
-Engine = Literal["auto", "loop", "vmap"]
+Engine = Literal["auto", "loop", "vmap", "graph"]
 
 _WORTH = range(400, 1501)
 """Operations of a layer and step, forward and backward, that are worth compiling; see docs/speed.md."""
 _MANY = 1024
 """Members that no run has: no limit."""
 _SHARE_OF_MEMORY = 0.8
+_SAME_WAY = 0.02
+"""Of the way that a member's weights went in a few steps: so far may they be from where another engine took them."""
+_TRIED = 4
+"""Steps for which a graph is compared."""
 _LONG = 1000
 """Steps of a budget from which on a minute of compiling comes back."""
 
@@ -51,6 +56,11 @@ class EngineSettings:
     """Cores to use for the loop engine on a CPU; by default all."""
 
     @property
+    def together(self) -> bool:
+        """Members are one group, and every kernel computes all of them."""
+        return self.engine in ("vmap", "graph")
+
+    @property
     def workers(self) -> int:
         """Groups that train at the same time."""
         return (self.cores or cpu_count()) if self.engine == "loop" and self.device.type == "cpu" else 1
@@ -65,6 +75,32 @@ def why_not_vmap(recipe: Recipe, device: torch.device) -> str | None:
         return _named(error)
     alone = [_gradients(recipe, Group(recipe, [member], device, vectorise=False)) for member in members]
     return None if _agree(gradients, torch.cat(alone)) else "it gives other gradients than one member at a time"
+
+
+def why_not_graph(recipe: Recipe, device: torch.device, losses: Callable[..., Tensor] | None = None) -> str | None:
+    """What capturing says of this mixer's step, or None if steps that are replayed are those that there are without.
+
+    Args:
+        recipe: of the members.
+        device: where they train.
+        losses: compiled ones to train with.
+    """
+    members, ends = [Member(0, 1e-3), Member(1, 3e-3)], list[Tensor]()
+    try:
+        for captured in (False, True):
+            group = Group(recipe, members, device, vectorise=True, losses=losses, captured=captured)
+            group.shake()
+            start = group.weights.clone()
+            for batch in zip(*_batches(recipe, group), strict=True):
+                group.take(*batch)
+            ends.append(group.weights - start)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # CUDA, cuBLAS and a mixer's own kernels each have their own
+        return _named(error)
+    # On average over the weights: where a gradient is rounding alone, AdamW makes steps of that.
+    plain, apart = ends[0].abs().mean(dim=1), (ends[1] - ends[0]).abs().mean(dim=1)
+    return None if bool((apart < _SAME_WAY * plain).all()) else "it takes other steps when it is replayed"
 
 
 def why_not_compiled(recipe: Recipe, device: torch.device, *, vectorise: bool) -> str | None:
@@ -159,9 +195,14 @@ def _gradients(recipe: Recipe, group: Group) -> Tensor:
 
 def _first_batch(recipe: Recipe, group: Group) -> Data:
     """What each member of a group trains on first, `(E, B, ...)`."""
+    return Data(*(rows[0] for rows in _batches(recipe, group)))
+
+
+def _batches(recipe: Recipe, group: Group) -> Data:
+    """What each member of a group trains on in its first steps, `(steps, E, B, ...)`."""
     drawn = [recipe.training_data(member.seed, recipe.make_task(member.seed), 0) for member in group.members]
-    first = (torch.stack([batches[0] for batches in rows]) for rows in zip(*drawn, strict=True))
-    return Data(*(rows.to(group.weights.device) for rows in first))
+    rows = (torch.stack([batches[:_TRIED] for batches in both], dim=1) for both in zip(*drawn, strict=True))
+    return Data(*(each.to(group.weights.device) for each in rows))
 
 
 def _agree(gradients: Tensor, expected: Tensor) -> bool:
@@ -182,13 +223,19 @@ def choose_engine(recipe: Recipe, asked: EngineSettings) -> tuple[EngineSettings
     number was rounded. On CPUs `loop` was faster in every measurement (docs/speed.md), on GPUs launches cost most.
     """
     wanted, device, notes = asked.engine, asked.device, list[str]()
-    if wanted == "auto":
-        wanted = "vmap" if device.type == "cuda" else "loop"
-    if wanted == "vmap" and (note := why_not_vmap(recipe, device)):
-        wanted = "loop"
-        notes.append(f"vmap cannot train this mixer: {note}")
-    compiled = worth_compiling(recipe, device) if asked.compiled is None else asked.compiled
-    if compiled and (note := why_not_compiled(recipe, device, vectorise=wanted == "vmap")):
-        compiled = False
-        notes.append(f"torch.compile cannot train this mixer: {note}")
+    with float32_products(tf32=recipe.tf32):
+        if wanted == "auto":
+            wanted = "graph" if device.type == "cuda" else "loop"
+        if wanted != "loop" and (note := why_not_vmap(recipe, device)):
+            wanted = "loop"
+            notes.append(f"vmap cannot train this mixer: {note}")
+        compiled = worth_compiling(recipe, device) if asked.compiled is None else asked.compiled
+        if compiled and (note := why_not_compiled(recipe, device, vectorise=wanted != "loop")):
+            compiled = False
+            notes.append(f"torch.compile cannot train this mixer: {note}")
+        if wanted == "graph":
+            losses = compiled_losses(recipe, device, vectorise=True) if compiled else None
+            if note := why_not_graph(recipe, device, losses):
+                wanted = "vmap"
+                notes.append(f"its step cannot be captured as a graph: {note}")
     return replace(asked, engine=wanted, compiled=compiled), "; ".join(notes) or None

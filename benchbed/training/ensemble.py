@@ -4,7 +4,9 @@ Engines:
 - `loop`: every member is a group of its own. On a CPU a process a core trains a member at a time with single-threaded
   kernels, so that a member's numbers depend on nothing but its seed: not on what trains beside it and not on the
   number of cores.
-- `vmap`: all members are one group and every kernel computes all of them; what a GPU wants.
+- `vmap`: all members are one group and every kernel computes all of them.
+- `graph`: the same, and a step is recorded as a CUDA graph, whose one launch takes the place of hundreds; what a GPU
+  wants.
 """
 
 from collections import Counter
@@ -118,9 +120,9 @@ class Ensemble:
         return {"trajectories": plain, "weights": weights}
 
     def _together(self) -> Iterator[list[Member]]:
-        """Members that train as one: with `vmap` those that have come equally far."""
+        """Members that train as one: where all are a group, those that have come equally far."""
         unfinished = [m for m, t in self.trajectories.items() if t.status == "training"]
-        if self._settings.engine != "vmap":
+        if not self._settings.together:
             yield from ([member] for member in unfinished)
             return
         unfinished.sort(key=lambda m: self.trajectories[m].step)

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from benchbed.training.confirmation.hidden import confirm
-from benchbed.training.forward import Forward, cross_entropy, fixed_tensors, flatten
-from benchbed.training.optimiser import RowAdamW
 from benchbed.training.recipe import Data, Recipe
+from benchbed.training.step.capture import CapturedStep
+from benchbed.training.step.forward import Forward, cross_entropy, fixed_tensors, flatten
+from benchbed.training.step.optimiser import RowAdamW
 from benchbed.training.trajectory import Evaluation, Member
 
 __all__ = ["Group"]
@@ -30,6 +31,7 @@ class Group:
         device: where to compute.
         vectorise: compute the members' forwards as one, with `vmap`; without it the group must have one member.
         losses: `Forward.token_losses`, compiled, to train with; by default it is this group's own, not compiled.
+        captured: record the step once for as long as the group keeps its members, and replay it.
         step: steps that these members have trained before (for `restore`).
         ahead: draw the next interval's data while the device computes this one's steps; by default where it does so
             by itself. On a CPU it would be drawn in vain for members that solve.
@@ -43,6 +45,7 @@ class Group:
         *,
         vectorise: bool,
         losses: Callable[..., Tensor] | None = None,
+        captured: bool = False,
         step: int = 0,
         ahead: bool | None = None,
     ) -> None:
@@ -57,10 +60,16 @@ class Group:
             torch.stack([flatten(model) for model in models]).to(device),
             torch.tensor([[member.learning_rate] for member in members], device=device),
             recipe.optimiser,
+            budget=recipe.budget.steps,
+            done=step,
         )
         self._held_out = _stack([recipe.held_out_data(m.seed, task) for m, task in pairs], 0, device)
         self._forward = Forward(models[0].to(device), vectorise=vectorise)
         self._compiled = losses
+        self._captures = captured
+        self._captured: CapturedStep | None = None
+        self._finite = torch.ones(len(members), dtype=torch.bool, device=device)
+        """`(E,)`: whose losses were finite since the last evaluation."""
         self._met = [False] * len(members)
         self._ahead = device.type == "cuda" if ahead is None else ahead
         self._drawn: dict[int, Data] = {}
@@ -68,8 +77,8 @@ class Group:
 
     def advance(self) -> list[Evaluation]:
         """Train to the next evaluation and evaluate, one answer a member."""
-        finite = self._train_interval()
-        return self._evaluate(finite)
+        self._train_interval()
+        return self._evaluate()
 
     def keep(self, rows: list[int]) -> None:
         """Retire every member but these; the others go on as they would have."""
@@ -81,6 +90,8 @@ class Group:
         self._drawn = {interval: Data(*(rows[:, index] for rows in data)) for interval, data in self._drawn.items()}
         self._own = {name: tensor[index] for name, tensor in self._own.items()}
         self._optimiser.keep(index)
+        self._finite = self._finite[index]
+        self._captured = None
 
     @property
     def weights(self) -> Tensor:
@@ -126,21 +137,33 @@ class Group:
         weights = self._optimiser.weights
         weights += 0.02 * torch.sin(torch.arange(weights.shape[1], device=weights.device, dtype=weights.dtype))
 
-    def _train_interval(self) -> Tensor:
-        """Take the steps up to the next evaluation; the answer `(E,)` says whose losses were all finite."""
+    def take(self, tokens: Tensor, targets: Tensor) -> None:
+        """Take one step; arguments are those of `gradients`."""
+        if not self._captures:
+            self._step(tokens, targets)
+        else:
+            if self._captured is None:
+                changed = [*self._optimiser.changed, self._finite]
+                self._captured = CapturedStep(self._step, (tokens, targets), changed)
+            self._captured(tokens, targets)
+        self.step += 1
+
+    def _step(self, tokens: Tensor, targets: Tensor) -> None:
+        losses, gradient = self.gradients(tokens, targets)
+        self._optimiser.step(gradient)
+        self._finite &= losses.isfinite().all(dim=1)
+
+    def _train_interval(self) -> None:
+        """Take the steps up to the next evaluation."""
         recipe = self._recipe
         self._forward.template.train()
         interval = self.step // recipe.budget.evaluate_every
         batches = self._drawn.pop(interval, None) or self._draw(interval)
-        finite = torch.ones(len(self.members), dtype=torch.bool, device=self._device)
+        self._finite.fill_(True)
         for tokens, targets in zip(*batches, strict=True):
-            losses, gradient = self.gradients(tokens, targets)
-            self.step += 1
-            self._optimiser.step(gradient, self.step)
-            finite &= losses.isfinite().all(dim=1)
+            self.take(tokens, targets)
         if self._ahead and self.step < recipe.budget.steps:
             self._drawn = {interval + 1: self._draw(interval + 1)}
-        return finite
 
     def _draw(self, interval: int) -> Data:
         """What the members train on in an interval, `(steps, E, B, ...)`."""
@@ -148,7 +171,7 @@ class Group:
         return _stack([self._recipe.training_data(m.seed, task, interval) for m, task in pairs], 1, self._device)
 
     @torch.no_grad()
-    def _evaluate(self, finite: Tensor) -> list[Evaluation]:
+    def _evaluate(self) -> list[Evaluation]:
         self._forward.template.eval()
         size, right = self._recipe.batch_size(self._tasks[0]), list[Tensor]()
         count, scored = self._held_out.targets.shape[1:]
@@ -160,7 +183,7 @@ class Group:
             right.append(logits.argmax(dim=-1) == targets)
         hits = torch.cat(right, dim=1)  # (E, H, N)
         losses, accuracy = (losses / count).cpu(), (hits.sum(dim=1) / count).cpu()
-        finite = finite.cpu() & losses.isfinite().all(dim=1)
+        finite = self._finite.cpu() & losses.isfinite().all(dim=1)
         return [
             self._judge(row, losses[row].tolist(), accuracy[row], hits[row], bool(finite[row]))
             for row in range(len(self.members))

@@ -46,6 +46,8 @@ class Recipe:
     optimiser: OptimiserSettings
     budget: Budget
     score_bias: float = 0.0
+    tf32: bool = False
+    """Products of float32 are made in TF32, on CUDA."""
     sources: tuple[tuple[str, str], ...] = ()
     """The files of mixer and task, and the SHA-256 of each when they were imported."""
 
@@ -151,6 +153,7 @@ def make_recipe(config: RunConfig) -> tuple[Recipe, Task]:
         optimiser=config.optimiser,
         budget=config.budget,
         score_bias=config.score_bias,
+        tf32=config.tf32,
         sources=tuple((path, _digest(path)) for path in sorted(mixer_plugin.files | task_plugin.files)),
     )
     with blame(f"task '{config.task.name}'"):

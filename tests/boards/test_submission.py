@@ -170,7 +170,9 @@ def test_asking_for_what_an_entry_was_gives_its_identity():
         home = entry_folder(ROOT / "leaderboards", entry.result).parent
         archived = home.name != config.track.name
         track = load_track(str(home / "track.yaml")) if archived else config.track.name
-        asked = RunRequest(config.mixer.name, config.level, track, mixer_options=config.mixer.options)
+        asked = RunRequest(
+            config.mixer.name, config.level, track, mixer_options=config.mixer.options, tf32=config.tf32
+        )
         found = asked.resolve(config.device)
         assert found.unranked == ["the track is a file, not one of lite, standard"] * archived
         same: dict[Kind, Any] = {"mixer": found.mixer, "task": found.task}

@@ -122,12 +122,12 @@ def test_an_interval_of_the_engine_waits_for_nothing(monkeypatch):
         group._shared, group._own = ({k: there(t) for k, t in held.items()} for held in (group._shared, group._own))
         optimiser = group._optimiser
         optimiser.weights = there(weights).requires_grad_()
-        optimiser._rates, optimiser._mean, optimiser._square = (
-            there(tensor) for tensor in (optimiser._rates, optimiser._mean, optimiser._square)
-        )
+        for name in ("_rates", "_mean", "_square", "_factors", "_done"):
+            setattr(optimiser, name, there(getattr(optimiser, name)))
+        group._finite = there(group._finite)
         batches = Data(*map(there, batches))
         monkeypatch.setattr("benchbed.training.group._stack", lambda *_: batches)
         monkeypatch.setattr(type(made), "training_data", lambda *_: None)
         monkeypatch.setattr(torch.autograd, "grad", lambda loss, weights: (torch.zeros_like(weights),))
-        finite = group._train_interval()
-    assert (group.step, finite.device.type, tuple(finite.shape)) == (3, "cuda", (2,))
+        group._train_interval()
+    assert (group.step, group._finite.device.type, tuple(group._finite.shape)) == (3, "cuda", (2,))

@@ -89,7 +89,7 @@ def test_a_mixer_and_a_task_from_nothing_to_a_score(tmp_path):
     for line in "".join(blocks).splitlines():
         line = line.replace("pip install", "pip install -q --no-deps").replace("&& pytest", "&& python -m pytest")
         if "benchbed run" in line:
-            line += " --device cpu --max-steps 50 --seeds 2 --json"
+            line += " --device cpu --max-steps 50 --seeds 2 --learning-rate 0.001 --json"
         out = call(line)
         if "benchbed run" in line:
             (result,) = json.loads(out)

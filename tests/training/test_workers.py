@@ -18,8 +18,8 @@ from benchbed.training import ensemble, trajectory, workers
 from benchbed.training.confirmation.hidden import confirm
 from benchbed.training.engine import EngineSettings
 from benchbed.training.ensemble import Ensemble
-from benchbed.training.forward import flatten
 from benchbed.training.recipe import make_recipe
+from benchbed.training.step.forward import flatten
 from benchbed.training.trajectory import Member
 from benchbed.training.workers import processes, threads
 from benchbed.training.workers.processes import ProcessCrew

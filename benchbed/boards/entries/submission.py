@@ -84,6 +84,7 @@ def command_of(result: Result) -> str:
         *options,
         f"--device {config.device}",
         "--compile" if result.environment.compiled else "--no-compile",
+        *(["--tf32"] if config.tf32 else []),
     ]
     return " ".join(parts)
 
@@ -110,14 +111,15 @@ def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: s
 
 
 def _name(result: Result, plugin: Plugin, folder: Path, supersedes: str | None) -> str:
-    """The mixer's name, the options that differ from its defaults, and a number if it is not the first."""
+    """The mixer's name, the options that differ from its defaults, TF32, and a number if it is not the first."""
     published = {path.stem: path for path in entry_files(folder)}
     for path in published.values():
         if load_entry(path).result.identity == result.identity:
             raise EntryError(f"this run is published already, as {path}")
     defaults = plugin.resolve({})
     chosen = {name: value for name, value in result.config.mixer.options.items() if value != defaults[name]}
-    name = "-".join(filter(None, [file_name(plugin.label), options_line(chosen, "-")]))
+    precision = "tf32" if result.config.tf32 else ""
+    name = "-".join(filter(None, [file_name(plugin.label), options_line(chosen, "-"), precision]))
     if supersedes is not None and supersedes not in published:
         raise EntryError(
             f"--supersedes {supersedes}: expected an entry of {folder}, known: {', '.join(published) or 'none'}"

@@ -17,6 +17,7 @@ from benchbed.contracts import Task
 from benchbed.errors import PluginError
 from benchbed.training.backbone import Backbone
 from benchbed.training.confirmation.examiner import ask
+from benchbed.training.devices import float32_products
 from benchbed.training.recipe import Data, Recipe, refuse_edited
 from benchbed.training.seeding import generator
 
@@ -55,6 +56,7 @@ class _Question:
     batch: int
     """Sequences at a time."""
     device: str
+    tf32: bool
     sources: tuple[tuple[str, str], ...]
 
 
@@ -94,6 +96,7 @@ def confirm(
         fixed={name: tensor.detach().cpu().clone() for name, tensor in fixed.items()},
         batch=max(1, 3 * recipe.batch_size(task) // 4),
         device="cuda" if "cuda" in getattr(recipe.mixer, "needs", ()) else "cpu",
+        tf32=recipe.tf32,
         sources=recipe.sources,
     )
     try:
@@ -145,6 +148,7 @@ def _answerer(question: _Question) -> Callable[[tuple[int, Tensor]], Tensor]:
     def answer(part: tuple[int, Tensor]) -> Tensor:
         column, tokens = part
         pieces = tokens.to(question.device).split(question.batch)
-        return torch.cat([model(piece)[:, column].argmax(-1).cpu() for piece in pieces])
+        with float32_products(tf32=question.tf32):
+            return torch.cat([model(piece)[:, column].argmax(-1).cpu() for piece in pieces])
 
     return answer

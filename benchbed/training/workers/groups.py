@@ -86,12 +86,12 @@ class Groups:
 
     def _at_most(self) -> int:
         if self._most is None:
-            alone = self._settings.engine != "vmap"
-            self._most = 1 if alone else members_at_once(self._recipe, self._settings.device)
+            together = self._settings.together
+            self._most = members_at_once(self._recipe, self._settings.device) if together else 1
         return self._most
 
     def _make(self, unit: Unit, chosen: Sequence[int]) -> Group:
-        settings, vectorise = self._settings, self._settings.engine == "vmap"
+        settings, vectorise = self._settings, self._settings.together
         if settings.compiled and self._losses is None:
             # One function for all groups; compiled by each for itself, it would be compiled over and over.
             self._losses = compiled_losses(self._recipe, settings.device, vectorise=vectorise)
@@ -102,6 +102,7 @@ class Groups:
             settings.device,
             vectorise=vectorise,
             losses=self._losses,
+            captured=settings.engine == "graph",
             step=unit.step,
         )
         if unit.step:

@@ -17,6 +17,7 @@ import torch
 
 from benchbed.errors import DeviceError, remember_files
 from benchbed.plugins.imports import undisturbed
+from benchbed.training.devices import float32_products
 from benchbed.training.engine import EngineSettings
 from benchbed.training.fork_server import Process
 from benchbed.training.recipe import Recipe, refuse_edited
@@ -194,13 +195,14 @@ def _work(connection: Connection, recipe: bytes, settings: EngineSettings) -> No
         refuse_edited(shared.sources)
         groups = Groups(shared, settings)
         connection.send_bytes(pickle.dumps((_READY,)))
-        while True:
-            member, step, snapshots, forgotten = pickle.loads(connection.recv_bytes())
-            groups.forget(forgotten)
-            unit = Unit([member], step, [_tensors(snapshot) for snapshot in snapshots])
-            report = groups.train(unit)
-            arrays = [_arrays(snapshot) for snapshot in report.snapshots]
-            connection.send_bytes(pickle.dumps((_REPORT, report.evaluations, arrays, report.seconds)))
+        with float32_products(tf32=shared.tf32):
+            while True:
+                member, step, snapshots, forgotten = pickle.loads(connection.recv_bytes())
+                groups.forget(forgotten)
+                unit = Unit([member], step, [_tensors(snapshot) for snapshot in snapshots])
+                report = groups.train(unit)
+                arrays = [_arrays(snapshot) for snapshot in report.snapshots]
+                connection.send_bytes(pickle.dumps((_REPORT, report.evaluations, arrays, report.seconds)))
     except EOFError:
         return
     except Exception as error:

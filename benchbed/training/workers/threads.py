@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Self
 
-from benchbed.training.devices import single_threaded
+from benchbed.training.devices import float32_products, single_threaded
 from benchbed.training.engine import EngineSettings
 from benchbed.training.recipe import Recipe
 from benchbed.training.trajectory import Member
@@ -31,6 +31,7 @@ class ThreadCrew:
         self._running: set[Future[Report]] = set()
         self._stack = ExitStack()
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="benchbed")
+        self._tf32 = recipe.tf32
         self._spread = settings.engine == "loop" and settings.device.type == "cpu"
 
     def assign(self, unit: Unit) -> None:
@@ -54,6 +55,7 @@ class ThreadCrew:
         return [future.result() for future in finished]
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(float32_products(tf32=self._tf32))
         if self._spread:
             self._stack.enter_context(single_threaded())
         return self

@@ -1,0 +1,1 @@
+"""One training step of a group: the members' forward, the optimiser, and the step as one recorded graph."""

@@ -1,0 +1,129 @@
+"""Float32 means float32: whatever a plug-in or a notebook has set, and TF32 where it is asked for by name."""
+
+import shutil
+import sys
+from typing import Any
+
+import pytest
+import torch
+from strangers import install
+
+from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.entries.submission import command_of, submit
+from benchbed.boards.reading import read_standings
+from benchbed.config.request import RunRequest
+from benchbed.errors import DeviceError
+from benchbed.results.result import load_result, save_result
+from benchbed.training.confirmation.hidden import confirm
+from benchbed.training.devices import float32_products
+from benchbed.training.engine import EngineSettings, choose_engine
+from benchbed.training.ensemble import Ensemble
+from benchbed.training.group import Group
+from benchbed.training.recipe import make_recipe
+from benchbed.training.trajectory import Member
+from benchbed.training.workers.processes import ProcessCrew
+from benchbed.training.workers.threads import ThreadCrew
+
+CPU = torch.device("cpu")
+
+LOOSE = """
+import torch
+from torch import nn
+
+torch.set_float32_matmul_precision("medium")
+torch.backends.mkldnn.conv.fp32_precision = "bf16"
+
+def found():
+    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn,
+             torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv, torch.backends.mkldnn.rnn)
+    return torch.get_float32_matmul_precision(), {kind.fp32_precision for kind in kinds}
+
+class Loose(nn.Module):
+    def __init__(self, dim: int, length: int):
+        super().__init__()
+        self.project = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        if len(x) > 8:  # as training has it
+            assert found() == ("highest", {"ieee"}), found()
+        return self.project(x)
+"""
+
+
+@pytest.fixture
+def loose(tmp_path, monkeypatch, configure):
+    """A mixer whose import makes all products less exact, and whose forward finds out; its recipe."""
+    install(tmp_path, "loose", "[benchbed.mixers]\nloose = loose_mixer:Loose\n", loose_mixer=LOOSE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = now()
+    with float32_products(tf32=False):
+        recipe, _ = make_recipe(configure("loose", max_steps=20))
+        torch.set_float32_matmul_precision("medium")  # where it had been imported before
+        yield recipe
+    assert now() == before
+    sys.modules.pop("loose_mixer", None)
+
+
+def now():
+    backends: Any = torch.backends
+    kinds = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul)
+    return torch.get_float32_matmul_precision(), [kind.fp32_precision for kind in kinds]
+
+
+@pytest.mark.parametrize("crew", [ThreadCrew, ProcessCrew])
+def test_what_an_import_has_set_does_not_reach_training(loose, crew):
+    settings = EngineSettings("loop", CPU, cores=2)
+    with crew(loose, settings) as hired:
+        trained = Ensemble(loose, [Member(0, 1e-3), Member(1, 1e-3)], settings, crew=hired).train(lambda _: None)
+    assert [t.step for t in trained] == [20, 20]
+    assert torch.get_float32_matmul_precision() == "medium", "and is left as it was"
+
+
+def test_nor_the_choice_of_an_engine_nor_the_question_that_is_asked_again(loose):
+    settings, note = choose_engine(loose, EngineSettings("vmap", CPU, compiled=False))
+    assert (settings.engine, note) == ("vmap", None)
+    task = loose.make_task(0)
+    group = Group(loose, [Member(0, 1e-3)], CPU, vectorise=False)
+    held_out = loose.held_out_data(0, task)
+    right = torch.ones_like(held_out.targets, dtype=torch.bool)
+    assert not confirm(loose, 0, task, held_out, right, group.weights[0], group._shared).solved
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_the_older_setting_says_the_same(tf32):
+    """Who reads it, as libraries do, would be refused if the two contradicted each other."""
+    before = now()
+    with float32_products(tf32=tf32):
+        assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
+        assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
+        assert now()[1] == [*["tf32" if tf32 else "ieee"] * 3, "ieee"]
+    assert now() == before
+
+
+def test_tf32_is_another_run_and_needs_a_gpu():
+    plain, other = (
+        RunRequest("mlp_mixer", "linear_map", "lite", tf32=tf32).resolve("cuda") for tf32 in (False, True)
+    )
+    assert "tf32" not in plain.model_dump()
+    assert other.model_dump()["tf32"] is True
+    assert plain.identity != other.identity
+    assert other.unranked == []
+    assert make_recipe(other)[0].tf32
+    with pytest.raises(DeviceError, match="--tf32: expected a CUDA device, found cpu"):
+        RunRequest("mlp_mixer", "linear_map", "lite", tf32=True).resolve("cpu")
+
+
+def test_an_entry_says_that_it_was_trained_in_tf32(boards, published_boards, tmp_path):
+    """By its name, its command and its config, whether or not the same mixer stands there in full precision."""
+    folder = boards / "tiny" / "linear_map@s1"
+    result = load_result(published_boards / "runs" / "mlp_mixer")
+    config = result.config.model_copy(update={"tf32": True, "device": "cuda"})
+    run = shutil.copytree(published_boards / "runs" / "mlp_mixer", tmp_path / "run")
+    save_result(result.model_copy(update={"config": config, "identity": config.identity}), run)
+    assert command_of(load_result(run)).endswith("--device cuda --no-compile --tf32")
+    path = submit(run, boards, submitter="Somebody")
+    assert path.stem == "mlp_mixer-tf32"
+    assert load_entry(path).result.config.tf32
+    names = {row["name"] for row in read_standings(folder)["rows"]}
+    assert "mlp_mixer-tf32" in names
+    assert "mlp_mixer" not in names
