@@ -73,8 +73,9 @@ def test_what_was_published_passes(boards):
 def test_a_change_of_any_field_is_found_and_named(boards):
     path = entry_path(boards)
     data = yaml.safe_load(path.read_text())
-    every = leaves(data)
-    assert len(every) > 150
+    kinds = {tuple(min(key, 1) if isinstance(key, int) else key for key in place) for place, _ in leaves(data)}
+    every = [leaf for leaf in leaves(data) if leaf[0] in kinds]  # of a list the first two: rows are alike
+    assert len(every) > 100
     assert {place[0] for place, _ in every} == set(Entry.model_fields)
     for place, value in every:
         path.write_text(dump_yaml(changed(data, place, other(value))))

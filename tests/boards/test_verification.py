@@ -12,6 +12,7 @@ from benchbed.boards.entries.audit import audit
 from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.entries.submission import submit
 from benchbed.errors import EntryError, OptionError
+from benchbed.training import engine
 
 LEVEL = "tiny/linear_map@s1"
 CPU = torch.device("cpu")
@@ -81,6 +82,7 @@ def test_an_entry_is_trained_again_as_it_was_trained(run, boards, monkeypatch, c
     entry = load_entry(submit(run, boards, submitter="Somebody"))
     assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--no-compile")
     settings = []
+    monkeypatch.setattr(engine, "why_not_compiled", lambda *_, **__: None)  # it is not trained here
     monkeypatch.setattr(verification, "Ensemble", lambda _recipe, _members, how: settings.append(how) or Untrained())
     with pytest.raises(KeyError):
         verification.train_again(entry, [0], CPU, lambda _: None)

@@ -128,7 +128,7 @@ def test_a_helper_beside_a_file_is_part_of_what_runs(tmp_path, monkeypatch, comm
     )
     (tmp_path / "own_helper.py").write_text("scale = 1.0\n")
     run = (sys.executable, "-m", "benchbed", "run", "-m", "own_mixer:Plain", "-t", "linear_map", "--track", tiny_path)
-    more = ("--max-steps", "20", "--device", "cpu", "--no-check")
+    more = ("--max-steps", "20", "--learning-rate", "0.01", "--device", "cpu", "--no-check")
     first = subprocess.run([*run, *more], capture_output=True, text=True)
     assert first.returncode == 0, first.stderr
     assert "finished before" in subprocess.run([*run, *more], capture_output=True, text=True).stdout
