@@ -27,11 +27,21 @@ class FigureName(StrEnum):
 
     fig3 = "fig3"
     fig4_linear_map = "fig4-linear-map"
+    fig4_middle = "fig4-middle"
     fig4_automata = "fig4-automata"
     fig4_plateau = "fig4-plateau"
     fig5_heads = "fig5-heads"
+    fig5_dimension = "fig5-dimension"
     fig6_mixer = "fig6-mixer"
     recall_state = "recall-state"
+
+
+class ScaleName(StrEnum):
+    """How large an experiment is."""
+
+    quick = "quick"
+    medium = "medium"
+    full = "full"
 
 
 def sweep(
@@ -119,7 +129,10 @@ def patch(
 
 def reproduce(
     figure: Annotated[FigureName, typer.Argument(help="Which experiment.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Small: about ten minutes on two CPU cores.")] = False,
+    scale: Annotated[
+        ScaleName, typer.Option(help="quick: ten minutes on two CPU cores; medium: an hour or two; full: a GPU.")
+    ] = ScaleName.full,
+    quick: Annotated[bool, typer.Option("--quick", help="The same as --scale quick.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for reproductions.")] = Path("reproductions"),
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
@@ -129,4 +142,4 @@ def reproduce(
     from benchbed.lab.paper.reproduce import reproduce as run_it
 
     with going_on(time_limit):
-        run_it(figure.value, quick, out, device, console(), backend=backend.value)
+        run_it(figure.value, "quick" if quick else scale.value, out, device, console(), backend=backend.value)

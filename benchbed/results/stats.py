@@ -50,12 +50,12 @@ def permutation_p(first: Sequence[int], second: Sequence[int]) -> float:
     return float(ways[-1, distances >= observed].sum() / ways[-1].sum())
 
 
-def paired_p(first: Sequence[int], second: Sequence[int]) -> float:
-    """Two-sided p of the exact test that swaps the two steps of a seed, for two trainings of the same seeds.
+def paired_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Two-sided p of the exact test that swaps the two numbers of a seed, for two trainings of the same seeds.
 
     Args:
-        first: steps of the seeds.
-        second: steps of the same seeds, in the same order.
+        first: steps, or another measure, of the seeds.
+        second: of the same seeds, in the same order.
     """
     from scipy.stats import permutation_test
 

@@ -6,9 +6,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from benchbed.config.protocol import SIGNIFICANT
-from benchbed.results.stats import holm, rank_correlation
+from benchbed.results.stats import correlation_interval, holm, paired_p, rank_correlation, t_interval
 
-__all__ = ["Samples", "Verdict", "abruptness", "fall_shares", "judge_abruptness", "judge_trend"]
+__all__ = [
+    "Samples",
+    "Verdict",
+    "abruptness",
+    "fall_shares",
+    "judge_abruptness",
+    "judge_fall",
+    "judge_middle",
+    "judge_returns",
+    "judge_rise",
+]
 
 Holds = Literal["holds", "does not hold", "undecided"]
 
@@ -33,23 +43,73 @@ class Verdict(NamedTuple):
     effect: str
 
 
-def judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
-    """Whether y rises (or falls) with x in every line as it is claimed.
+def judge_rise(lines: Sequence[Samples]) -> Verdict:
+    """Whether y rises with x in every line.
 
     It holds if every line alone is significant (the intersection-union test: its p is the largest, and needs no
     adjustment); it does not hold if a line is significant the other way after Holm's adjustment.
     """
+    return _judge_trend(lines, rises=True)
+
+
+def judge_fall(lines: Sequence[Samples]) -> Verdict:
+    """Whether y falls with x in every line; judged as a rise is."""
+    return _judge_trend(lines, rises=False)
+
+
+def judge_middle(lines: Sequence[Samples]) -> Verdict:
+    """Whether y is largest in the middle: whether it rises with the nearness of x to the middle of its line."""
+    middles = [(min(line.x) + max(line.x)) / 2 for line in lines]
+    near = [line._replace(x=[-abs(x - middle) for x in line.x]) for line, middle in zip(lines, middles, strict=True)]
+    return _judge_trend(near, rises=True)
+
+
+def judge_returns(lines: Sequence[Samples]) -> Verdict:
+    """Whether y falls by more over the first half of the places of x than over the second, in every line.
+
+    Seeds share their task at every place, so that each has both falls; their difference is tested by the exact test
+    that swaps the two falls of a seed. Lines are combined as those of a trend are.
+    """
+    found, told = dict[str, tuple[float, float]](), list[str]()
+    for line in lines:
+        places = sorted(set(line.x))
+        first, middle, last = places[0], places[len(places) // 2], places[-1]
+        at = {place: np.array([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places}
+        falls = at[first] - at[middle], at[middle] - at[last]
+        p = paired_p(falls[0].tolist(), falls[1].tolist())
+        found[line.label] = float((falls[0] - falls[1]).mean()), p
+        shown = [f"{fall.mean():.3f}{_interval(t_interval(fall.tolist()))}" for fall in falls]
+        told.append(
+            f"a fall of {shown[0]} from {first:g} to {middle:g} and of {shown[1]} from there to {last:g} "
+            f"({line.label}, p = {p:.2g})"
+        )
+    test = "exact test that swaps the two falls of a seed, two-sided; every line must agree"
+    return _combined(found, "; ".join(told), test, positive=True)
+
+
+def _judge_trend(lines: Sequence[Samples], *, rises: bool) -> Verdict:
     found = {line.label: rank_correlation(line.x, line.y, shuffles=_SHUFFLES) for line in lines}
-    adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
-    against = [name for name, (rho, _) in found.items() if (rho > 0) != rises and adjusted[name] < SIGNIFICANT]
-    largest = max(p if (rho > 0) == rises else 1.0 for rho, p in found.values())
-    outcome: Holds = "does not hold" if against else "holds" if largest < SIGNIFICANT else "undecided"
-    p = min(adjusted[name] for name in against) if against else largest
-    effect = "rank correlation " + ", ".join(
-        f"{rho:+.2f} ({label}, p = {p:.2g})" for label, (rho, p) in found.items()
+    varied = {line.label: len(line.x) if len(set(line.y)) > 1 else 0 for line in lines}
+    told = ", ".join(
+        f"{rho:+.2f}{_interval(correlation_interval(rho, varied[label]), '+.2f')} ({label}, p = {p:.2g})"
+        for label, (rho, p) in found.items()
     )
     test = f"Spearman, permutation of seeds, two-sided, {_SHUFFLES:,} shuffles; every line must agree"
+    return _combined(found, f"rank correlation {told}", test, positive=rises)
+
+
+def _combined(found: dict[str, tuple[float, float]], effect: str, test: str, *, positive: bool) -> Verdict:
+    """The verdict over lines, of the effect of each and its p."""
+    adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
+    against = [name for name, (size, _) in found.items() if (size > 0) != positive and adjusted[name] < SIGNIFICANT]
+    largest = max(p if (size > 0) == positive else 1.0 for size, p in found.values())
+    outcome: Holds = "does not hold" if against else "holds" if largest < SIGNIFICANT else "undecided"
+    p = min(adjusted[name] for name in against) if against else largest
     return Verdict(outcome, test, p, effect)
+
+
+def _interval(interval: list[float] | None, form: str = ".3f") -> str:
+    return "" if interval is None else f" [{interval[0]:{form}}, {interval[1]:{form}}]"
 
 
 def fall_shares(steps: Sequence[int], losses: np.ndarray, chance_loss: float) -> list[float | None]:

@@ -8,13 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchbed.lab.paper.claims import Samples
-from benchbed.lab.paper.experiments import Experiment, Measure
+from benchbed.lab.paper.experiments import Experiment, Measure, Scale
 from benchbed.lab.trace.members import MemberTrace
 from benchbed.reporting.figures import bare, save
 
-__all__ = ["draw_experiment", "draw_losses"]
+__all__ = ["draw_experiment", "draw_losses", "scale_mark"]
 
-_MEASURES: dict[Measure, str] = {"final_loss": "final loss / chance", "plateau_end": "plateau end"}
+_MEASURES: dict[Measure, str] = {
+    "final_loss": "final loss / chance",
+    "plateau_end": "plateau end",
+    "steps": "steps to solve",
+}
 _COLUMNS = 4
 
 
@@ -24,8 +28,7 @@ def draw_experiment(
     names: Mapping[float, str],
     budget: int,
     path: Path,
-    *,
-    quick: bool,
+    scale: Scale,
 ) -> None:
     """Draw the measure against what was varied, a line a part; arguments are those of `lines_of` and `names_of`.
 
@@ -34,12 +37,17 @@ def draw_experiment(
     """
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    if experiment.measure == "plateau_end":
+    if experiment.measure != "final_loss":
         axes.axhline(budget, color="0.5", linestyle=":", linewidth=1, label="budget")
     _draw_lines(axes, experiment, lines, names)
     measure = _MEASURES[experiment.measure]
-    figure.suptitle(f"{measure} against {experiment.x_label}{' (quick)' if quick else ''}")
+    figure.suptitle(f"{measure} against {experiment.x_label}{scale_mark(scale)}")
     save(figure, path)
+
+
+def scale_mark(scale: Scale) -> str:
+    """How a title says that the scale is smaller than the paper's."""
+    return "" if scale == "full" else f" ({scale})"
 
 
 def draw_losses(traced: Sequence[MemberTrace], title: str, path: Path) -> None:

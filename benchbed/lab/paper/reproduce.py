@@ -1,5 +1,6 @@
 """One `benchbed reproduce` from its runs to its figure, its numbers and its verdict, with progress on a console."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ from rich.console import Console
 from benchbed import __version__
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import Track, load_track
-from benchbed.errors import ResultError
-from benchbed.lab.paper.claims import Verdict, abruptness, fall_shares, judge_abruptness, judge_trend
-from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of, names_of, numbers_of
-from benchbed.lab.paper.figures import draw_experiment, draw_losses
+from benchbed.errors import OptionError, ResultError
+from benchbed.lab.paper.claims import Verdict, abruptness, fall_shares, judge_abruptness
+from benchbed.lab.paper.experiments import FIGURES, Experiment, Part, Scale, lines_of, names_of, numbers_of
+from benchbed.lab.paper.figures import draw_experiment, draw_losses, scale_mark
 from benchbed.lab.sweep.job import run_sweep
 from benchbed.lab.trace.members import MemberTrace, trace, train_recorded
 from benchbed.reporting.live import Backend, Reporter, say, train_all_ahead
@@ -28,31 +29,34 @@ _LEVEL = "linear_map@s3"
 
 
 def reproduce(
-    name: str, quick: bool, out: Path, device: str, console: Console, *, backend: Backend = "local"
+    name: str, scale: Scale, out: Path, device: str, console: Console, *, backend: Backend = "local"
 ) -> Verdict:
     """Run an experiment of the paper; write `figure.png`, `numbers.yaml` and `verdict.yaml`.
 
     Args:
         name: of `benchbed.lab.paper.experiments.FIGURES`.
-        quick: at a scale that a CPU does in about ten minutes.
+        scale: `quick` takes a CPU about ten minutes, `medium` an hour or two; `full` is the paper's.
         out: where the experiment's folder goes.
         device: as the user names it.
         console: where progress goes.
         backend: where runs are trained.
 
     Raises:
-        BenchbedError: a run does not work.
+        BenchbedError: it is not planned at this scale, or a run does not work.
     """
-    folder = out / (f"{name}-quick" if quick else name)
     experiment = FIGURES[name]
+    if scale == "medium" and not (experiment and experiment.medium):
+        known = ", ".join(name for name, one in FIGURES.items() if one and one.medium)
+        raise OptionError(f"--scale medium: expected one of {known}, found {name}; give quick or full")
+    folder = out / (name if scale == "full" else f"{name}-{scale}")
     if experiment is None:
-        verdict, about = _losses(quick, folder, device, console, backend)
+        verdict, about = _losses(scale, folder, device, console, backend)
     else:
-        verdict, about = _sweeps(experiment, quick, folder, device, console, backend)
+        verdict, about = _sweeps(experiment, scale, folder, device, console, backend)
     data = {
         "figure": name,
         "paper": about["paper"],
-        "scale": "quick: smaller than the paper's" if quick else "full",
+        "scale": "full" if scale == "full" else f"{scale}: smaller than the paper's",
         **about,
         "test": verdict.test,
         "effect": verdict.effect,
@@ -61,20 +65,20 @@ def reproduce(
         "device": device_name(find_device(device)),
         "torch": str(torch.__version__),
         "benchbed": __version__,
-        "command": f"benchbed reproduce {name}{' --quick' if quick else ''}",
+        "command": f"benchbed reproduce {name} --scale {scale}",
     }
     write_yaml(folder / "verdict.yaml", data)
     say(console, f"claim: {about['claim']}")
-    scale = " at this scale" if quick else ""
-    say(console, f"{verdict.outcome}{scale}: {verdict.effect}, p = {verdict.p:.3g} ({verdict.test})")
+    where = "" if scale == "full" else " at this scale"
+    say(console, f"{verdict.outcome}{where}: {verdict.effect}, p = {verdict.p:.3g} ({verdict.test})")
     say(console, f"{folder} holds figure.png, numbers.yaml and verdict.yaml")
     return verdict
 
 
 def _sweeps(
-    experiment: Experiment, quick: bool, folder: Path, device: str, console: Console, backend: Backend
+    experiment: Experiment, scale: Scale, folder: Path, device: str, console: Console, backend: Backend
 ) -> tuple[Verdict, dict[str, Any]]:
-    parts = experiment.quick if quick else experiment.full
+    parts: Sequence[Part] = getattr(experiment, scale)
     numbers, commits, budgets = list[dict[str, Any]](), set[str | None](), set[int]()
     for number, part in enumerate(parts, start=1):
         cells = run_sweep(part.sweep, folder / f"sweep-{number}", device, backend, console)
@@ -98,17 +102,17 @@ def _sweeps(
         "trained_by_commit": sorted(filter(None, commits)),
     }
     names = names_of(experiment, numbers)
-    draw_experiment(experiment, lines, names, about["max_steps"], folder / "figure.png", quick=quick)
-    return judge_trend(lines, rises=experiment.rises), about
+    draw_experiment(experiment, lines, names, about["max_steps"], folder / "figure.png", scale)
+    return experiment.judge(lines), about
 
 
 def _losses(
-    quick: bool, folder: Path, device: str, console: Console, backend: Backend
+    scale: Scale, folder: Path, device: str, console: Console, backend: Backend
 ) -> tuple[Verdict, dict[str, Any]]:
     """Figure 3: the loss of every output against step, in every seed."""
     found = find_device(device)
     track: str | Track = "standard"
-    if quick:  # looked at five times as often, because a member solves within a few hundred steps
+    if scale == "quick":  # looked at five times as often, because a member solves within a few hundred steps
         lite = load_track("lite")
         track = lite.model_copy(update={"budget": lite.budget.model_copy(update={"evaluate_every": 5})})
     request = RunRequest("multi_head_attention", _LEVEL, track, learning_rate=1e-3, checked=False)
@@ -123,7 +127,7 @@ def _losses(
     shares = [abruptness(member.steps, member.losses, chance) for member in traced]
     numbers = [_member_numbers(member, share, chance) for member, share in zip(traced, shares, strict=True)]
     write_yaml(folder / "numbers.yaml", {"members": numbers})
-    title = f"held-out loss of every output (nats), {config.level}, multi_head_attention{' (quick)' if quick else ''}"
+    title = f"held-out loss of every output (nats), {config.level}, multi_head_attention{scale_mark(scale)}"
     draw_losses(traced, title, folder / "figure.png")
     solved = [member.row.steps for member in traced if member.row.steps is not None]
     about = {
