@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchbed.boards.board import Costs
-from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.entries.entry import entry_folder, load_entry
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import training_costs
 from benchbed.errors import ResultError
@@ -53,12 +53,19 @@ class Comparison:
 def compare(
     boards: Path, sides: tuple[str | Result, str | Result], track: str | None, level: str | None
 ) -> Comparison:
-    """Read two runs or entries and compare them.
+    """Read two runs or entries and compare them; an entry beside a run is looked for on the run's board.
 
     Raises:
         BenchbedError: one cannot be read, or they are not runs of one level, track and budget.
     """
-    loaded = [_load(boards, side, track, level) for side in sides]
+    runs = [_run(side) for side in sides]
+    beside = next((entry_folder(boards, run) for run in runs if run is not None), None)
+    if beside is not None:
+        track, level = track or beside.parent.name, level or beside.name
+    loaded = [
+        (run.config.mixer.name, run, None) if run is not None else _entry(boards, str(side), track, level)
+        for side, run in zip(sides, runs, strict=True)
+    ]
     (name, first, home), (other_name, second, other_home) = loaded
     for what in ("track", "level", "budget"):
         mine, other = (getattr(result.config, what) for result in (first, second))
@@ -79,13 +86,15 @@ def _called(side: Side) -> str:
     return side if isinstance(side, str) else side.config.mixer.name
 
 
-def _load(boards: Path, name: Side, track: str | None, level: str | None) -> tuple[str, Result, Path | None]:
-    """The run's name, the run, and the folder of its board if it is an entry."""
-    if isinstance(name, Result):
-        return _called(name), name, None
-    path = Path(name)
-    if path.is_dir() or path.name == "result.yaml":
-        result = load_result(path)
-        return result.config.mixer.name, result, None
+def _run(side: Side) -> Result | None:
+    """A run that was handed over or lies in a folder; None for an entry."""
+    if isinstance(side, Result):
+        return side
+    path = Path(side)
+    return load_result(path) if path.is_dir() or path.name == "result.yaml" else None
+
+
+def _entry(boards: Path, name: str, track: str | None, level: str | None) -> tuple[str, Result, Path]:
+    """An entry's name, its run, and the folder of its board."""
     entry = load_entry(found := find_entry(boards, name, track, level))
     return entry.entry, entry.result, found.parent

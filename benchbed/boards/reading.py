@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchbed.boards.folders import BOARD_FILE, find_boards, stamp
+from benchbed.boards.folders import BOARD_FILE, find_boards, is_archive, stamp
 from benchbed.errors import BenchbedError, EntryError
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def read_beside_entries(boards: Path, result: "Result") -> "Standings | None":
 def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:
     """An entry file: by path, by the name that its board shows, or by its own name.
 
+    Boards of earlier versions of a track are asked where they are named, or where no other has it.
+
     Raises:
         EntryError: there is none, or several boards have one.
     """
@@ -94,6 +96,7 @@ def find_entry(boards: Path, name: str, track: str | None, level: str | None) ->
         for shown in [{row["name"]: row["entry"] for row in read_standings(folder)["rows"]}]
     ]
     found = [path for path in found if path.is_file()]
+    found = [path for path in found if not is_archive(path.parent)] or found
     if len(found) != 1:
         where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
         raise EntryError(

@@ -4,10 +4,16 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import pytest
 
+from benchbed.boards.comparison import compare
+from benchbed.boards.reading import find_entry
+from benchbed.errors import EntryError
 from benchbed.results.result import load_result, save_result
+
+LEVEL = "tiny/linear_map@s1"
 
 
 def test_comparing_a_pair(cli, run):
@@ -40,3 +46,23 @@ def test_only_runs_of_one_level_are_compared(cli, run):
     save_result(result.model_copy(update={"config": config, "identity": config.identity}), run)
     code, _, err = cli("compare", "static_mixer", run)
     assert (code, "cannot be compared: expected one budget" in err) == (2, True)
+
+
+def test_a_name_is_an_entry_of_todays_track_unless_another_is_named(boards, run):
+    shutil.copytree(boards / "tiny", boards / "tiny-1")
+    new, old = boards / LEVEL / "static_mixer.yaml", boards / "tiny-1" / "linear_map@s1" / "static_mixer.yaml"
+    assert find_entry(boards, "static_mixer", None, None) == new
+    assert find_entry(boards, "static_mixer", "tiny-1", None) == old
+    new.unlink()
+    assert find_entry(boards, "static_mixer", None, None) == old, "no other has it"
+
+
+def test_beside_a_run_a_name_is_an_entry_of_the_runs_board(boards, run):
+    """The run is of version 1, of which there is an archive by now."""
+    shutil.copytree(boards / "tiny", boards / "tiny-1")
+    sides = ("static_mixer", load_result(run))
+    found = compare(boards, sides, None, None)
+    assert found.names == ("static_mixer", "mlp_mixer")
+    (boards / "tiny-1" / "linear_map@s1" / "static_mixer.yaml").unlink()
+    with pytest.raises(EntryError, match="entry 'static_mixer': expected it on one board, found it on no board"):
+        compare(boards, sides, None, None)
