@@ -148,7 +148,7 @@ def tiny_experiments(monkeypatch, tiny_path):
 
     def small(experiment):
         sizes = {"task.state_size": "4,5", "task.sparsity": "1,2", "task.depth": "1,2", "mixer.heads": "1,2"}
-        sizes["backbone.dim"] = "8,16"
+        sizes["backbone.dim"] = "8,16,24"
 
         def shrink(part):
             key = experiment.x

@@ -67,12 +67,14 @@ def judge_middle(lines: Sequence[Samples]) -> Verdict:
 def judge_returns(lines: Sequence[Samples]) -> Verdict:
     """Whether y falls by more over the first half of the places of x than over the second, in every line.
 
-    Seeds share their task at every place, so that each has both falls; their difference is tested by the exact test
-    that swaps the two falls of a seed. Lines are combined as those of a trend are.
+    An odd number of places, in equal ratios, makes the halves equal. Seeds share their task at every place, so that
+    each has both falls; their difference is tested by the exact test that swaps the two falls of a seed. Lines are
+    combined as those of a trend are.
     """
     found, told = dict[str, tuple[float, float]](), list[str]()
     for line in lines:
         places = sorted(set(line.x))
+        assert len(places) % 2 == 1, places
         first, middle, last = places[0], places[len(places) // 2], places[-1]
         at = {place: np.array([y for x, y in zip(line.x, line.y, strict=True) if x == place]) for place in places}
         falls = at[first] - at[middle], at[middle] - at[last]

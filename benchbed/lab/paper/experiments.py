@@ -236,7 +236,9 @@ FIGURES: dict[str, Experiment | None] = {
         x="backbone.dim",
         x_label="width of four heads",
         quick=(
-            Part("4 heads", _quick("mixer.heads=4", f"{_WIDTH}=8:32,16:64,32:128,64:256", seeds=8, max_steps=1000)),
+            Part(
+                "4 heads", _quick("mixer.heads=4", f"{_WIDTH}=4:16,8:32,16:64,32:128,64:256", seeds=8, max_steps=1000)
+            ),
         ),
         medium=(Part("4 heads", _medium("mixer.heads=4", f"{_WIDTH}=8:32,16:64,32:128,64:256,128:512", seeds=16)),),
         full=(Part("8 heads", _full("mixer.heads=8", f"{_WIDTH}=16:64,32:128,64:256,128:512,256:1024")),),
