@@ -1,9 +1,14 @@
 """A group's step: the optimiser's arithmetic, and a step that is recorded once and replayed."""
 
+import inspect
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tape import tape
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchbed.config.tracks import OptimiserSettings
 from benchbed.training.engine import EngineSettings, choose_engine, why_not_graph
@@ -149,6 +154,56 @@ def test_a_cpu_has_no_graphs_and_says_so(configure):
     settings, note = choose_engine(recipe, EngineSettings("graph", CPU))
     assert settings.engine == "vmap"
     assert note == "its step cannot be captured as a graph: RuntimeError: a device of type cpu has no graphs"
+
+
+def test_a_capture_warms_up_aside_and_shares_its_memory(monkeypatch):
+    """What torch.cuda is asked for, on a device that is pretended: it must be right where it is first tried."""
+    told = []
+
+    class Stream:
+        def __init__(self, device):
+            told.append("stream")
+
+        def wait_stream(self, other):
+            told.append("wait" if other is main else "back")
+
+    class Capture:
+        def __init__(self, *given, **more):
+            bound = inspect.signature(real.__init__).bind(self, *given, **more)  # what torch would refuse
+            told.append(("pool", bound.arguments["pool"]))
+            assert bound.arguments["capture_error_mode"] == "thread_local"
+
+        def __enter__(self):
+            told.append("capture")
+
+        def __exit__(self, *_):
+            told.append("end")
+
+    real, main = torch.cuda.graph, Stream(None)
+    told.clear()
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: main)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", Capture)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: told.append("replay")))
+    handles = iter("ab")
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: next(handles))
+    capture._pool.cache_clear()
+    with FakeTensorMode():
+        state = torch.zeros(3, device="cuda")
+
+        def step():
+            told.append("step")
+            state.add_(1)
+
+        first = capture.cuda_graph(step, [state])
+        expected = ["stream", "wait", "step", "step", "back", ("pool", "a"), "capture", "step", "end"]
+        assert told == expected
+        capture.cuda_graph(step, [state])
+        assert told == expected * 2, "in the same memory"
+    first()
+    assert told[-1] == "replay"
+    capture._pool.cache_clear()
 
 
 @pytest.mark.gpu

@@ -5,6 +5,8 @@ step to step must lie in tensors that stay where they are.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +62,16 @@ def cuda_graph(step: Callable[[], None], changed: Sequence[Tensor]) -> Callable[
             tensor.copy_(value)
     graph = torch.cuda.CUDAGraph()
     # Others of this process may take memory meanwhile: only what this thread does is recorded.
-    with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, pool=_pool(device), stream=aside, capture_error_mode="thread_local"):
         step()
     return graph.replay
+
+
+@cache
+def _pool(device: torch.device) -> Any:
+    """The memory in which the graphs of a device compute, one after the other.
+
+    Each begins with nothing in it and leaves nothing there, so that groups which do not fit beside each other need no
+    more than the largest of them.
+    """
+    return torch.cuda.graph_pool_handle()
