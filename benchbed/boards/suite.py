@@ -107,10 +107,11 @@ def _level(track: Track, name: str) -> str:
 
 
 def _held(folder: Path, level: str, mixer: Plugin) -> bool:
-    """Whether a board holds this mixer at its default options, with today's source."""
+    """Whether a board holds this mixer at its default options, in full precision, with today's source."""
     defaults = mixer.resolve({})
     entries = [load_entry(path) for path in entry_files(folder / file_name(level))]
-    references = [entry.result.config.mixer for entry in entries if entry.standing != "withdrawn"]
+    configs = [entry.result.config for entry in entries if entry.standing != "withdrawn"]
+    references = [config.mixer for config in configs if not config.tf32]
     return any(
         r.name == mixer.label and r.options == defaults and r.source_hash == mixer.source_hash for r in references
     )

@@ -19,6 +19,8 @@ _BACKENDS: Any = torch.backends
 _ON_CUDA = (_BACKENDS.cuda.matmul, _BACKENDS.cudnn.conv, _BACKENDS.cudnn.rnn)
 _ON_CPU = (_BACKENDS.mkldnn.matmul, _BACKENDS.mkldnn.conv, _BACKENDS.mkldnn.rnn)
 """What torch has a precision of float32 for."""
+_TRITON = "TRITON_F32_DEFAULT"
+"""Where Triton reads it when it compiles a kernel; its own default is TF32."""
 
 
 @contextmanager
@@ -40,19 +42,25 @@ def single_threaded() -> Iterator[None]:
 def float32_products(*, tf32: bool) -> Iterator[None]:
     """Products, convolutions and recurrences of float32 inside: exact ones, or TF32 on CUDA; as before outside.
 
-    torch's own setting is exact for products and TF32 for the rest, and any plug-in's import can change it for all.
+    torch's own setting is exact for products and TF32 for the rest, and any plug-in's import can change it for all;
+    Triton's is TF32. A Triton kernel is compiled once in a process, and stays as it was then.
     """
     before = torch.get_float32_matmul_precision(), [kind.fp32_precision for kind in (*_ON_CUDA, *_ON_CPU)]
     on_cuda = _TF32 if tf32 else _EXACT
-    _set_precision("high" if tf32 else "highest", [on_cuda] * len(_ON_CUDA) + [_EXACT] * len(_ON_CPU))
+    triton = os.environ.get(_TRITON)
+    _set_precision("high" if tf32 else "highest", [on_cuda] * len(_ON_CUDA) + [_EXACT] * len(_ON_CPU), on_cuda)
     try:
         yield
     finally:
-        _set_precision(*before)
+        _set_precision(*before, triton)
 
 
-def _set_precision(general: str, kinds: Sequence[str]) -> None:
+def _set_precision(general: str, kinds: Sequence[str], triton: str | None) -> None:
     """Both of torch's ways: who reads the older setting is refused where it contradicts the newer one."""
+    if triton is None:
+        os.environ.pop(_TRITON, None)
+    else:
+        os.environ[_TRITON] = triton
     with warnings.catch_warnings(action="ignore"):
         torch.set_float32_matmul_precision(general)
         torch.backends.cudnn.allow_tf32 = kinds[1] == _TF32

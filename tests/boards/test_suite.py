@@ -39,14 +39,16 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
     assert "failed: planted:wrong_shape on linear_map@s3: mixer WrongShape: expected an output of shape" in text
 
 
-def test_a_board_lacks_a_mixer_whose_source_has_changed(boards):
+@pytest.mark.parametrize("what", ["source", "precision"])
+def test_a_board_lacks_a_mixer_whose_source_or_precision_is_another(boards, what):
     path = boards / "lite" / "linear_map@s3" / "static_mixer.yaml"
     path.parent.mkdir(parents=True)
     entry = load_entry(boards / LEVEL / "static_mixer.yaml")
     save_entry(entry, path)
     assert Vacancy("static_mixer", "linear_map@s3") not in find_vacancies(boards, "lite", None, None)
     mixer = entry.result.config.mixer.model_copy(update={"source_hash": "0"})
-    config = entry.result.config.model_copy(update={"mixer": mixer})
+    change = {"mixer": mixer} if what == "source" else {"tf32": True, "device": "cuda"}
+    config = entry.result.config.model_copy(update=change)
     result = entry.result.model_copy(update={"config": config, "identity": config.identity})
     save_entry(entry.model_copy(update={"result": result}).sealed(), path)
     assert Vacancy("static_mixer", "linear_map@s3") in find_vacancies(boards, "lite", None, None)

@@ -1,5 +1,6 @@
 """Float32 means float32: whatever a plug-in or a notebook has set, and TF32 where it is asked for by name."""
 
+import os
 import shutil
 import sys
 from typing import Any
@@ -67,7 +68,8 @@ def loose(tmp_path, monkeypatch, configure):
 def now():
     backends: Any = torch.backends
     kinds = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul)
-    return torch.get_float32_matmul_precision(), [kind.fp32_precision for kind in kinds]
+    general, triton = torch.get_float32_matmul_precision(), os.environ.get("TRITON_F32_DEFAULT")
+    return general, [kind.fp32_precision for kind in kinds], triton
 
 
 @pytest.mark.parametrize("crew", [ThreadCrew, ProcessCrew])
@@ -97,6 +99,7 @@ def test_the_older_setting_says_the_same(tf32):
         assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
         assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
         assert now()[1] == [*["tf32" if tf32 else "ieee"] * 3, "ieee"]
+        assert os.environ["TRITON_F32_DEFAULT"] == ("tf32" if tf32 else "ieee")
     assert now() == before
 
 
