@@ -135,26 +135,26 @@ class Interrupted(BaseException):
 
 
 @pytest.mark.parametrize("engine", ["loop", "vmap"])
-@pytest.mark.parametrize("moment", [1, 2, 5, 8])
-def test_an_interrupted_run_goes_on_to_the_same_result(configure, tmp_path, moment, engine):
+def test_an_interrupted_run_goes_on_to_the_same_result(configure, tmp_path, engine):
     request = EngineSettings(engine, torch.device("cpu"))
     run(configure(), tmp_path / "whole", request=request)
-    calls = []
+    whole = load_history(tmp_path / "whole")
+    for moment in (1, 2, 5, 8):
+        folder, calls = tmp_path / f"cut-{moment}", []
 
-    def interrupt(progress):
-        calls.append(progress)
-        if len(calls) == moment:
-            raise Interrupted
+        def interrupt(progress, calls=calls, moment=moment):
+            calls.append(progress)
+            if len(calls) == moment:
+                raise Interrupted
 
-    with pytest.raises(Interrupted):
-        run(configure(), tmp_path / "cut", interrupt, request)
-    assert (tmp_path / "cut" / CHECKPOINT).exists()
-    seen = []
-    run(configure(), tmp_path / "cut", seen.append, request)
-    assert content(tmp_path / "cut") == content(tmp_path / "whole")
-    whole, cut = load_history(tmp_path / "whole"), load_history(tmp_path / "cut")
-    np.testing.assert_array_equal(cut.loss, whole.loss)
-    np.testing.assert_array_equal(cut.accuracy, whole.accuracy)
+        with pytest.raises(Interrupted):
+            run(configure(), folder, interrupt, request)
+        assert (folder / CHECKPOINT).exists()
+        run(configure(), folder, request=request)
+        assert content(folder) == content(tmp_path / "whole")
+        cut = load_history(folder)
+        np.testing.assert_array_equal(cut.loss, whole.loss)
+        np.testing.assert_array_equal(cut.accuracy, whole.accuracy)
 
 
 @pytest.mark.slow
