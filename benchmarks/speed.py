@@ -66,7 +66,9 @@ def measure(
     cells: dict[str, Callable[[], float]] = {"plain loop, 1 seed": lambda: plain_loop(recipe, steps, device)}
     engines: list[Engine] = ["loop"]
     if not cores[0] and not why_not_vmap(recipe, device):
-        engines += ["vmap"] if why_not_graph(recipe, device) else ["vmap", "graph"]
+        engines.append("vmap")
+        if not why_not_graph(recipe, device):
+            engines.append("graph")
     for compile_, engine, size, number in product(compiled, engines, sizes, cores):
         name = f"{engine}{' compiled' if compile_ else ''}, {size} members{f', {number} cores' if number else ''}"
         settings = EngineSettings(engine, device, compile_, cores=number)
