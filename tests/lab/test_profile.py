@@ -9,6 +9,7 @@ from torch import nn
 from benchbed.errors import OptionError
 from benchbed.lab.profile.state import measure_state
 from benchbed.plugins.registry import find
+from benchbed.runs import matching
 from benchbed.runs.costs import measure_costs
 from benchbed.runs.matching import match_parameters, parameters_of
 from benchbed.training.recipe import make_recipe
@@ -82,8 +83,9 @@ def test_models_of_equal_size(configure):
         match_parameters(sized, 10, "the width", step=8)
 
 
-def test_sizes_that_the_mixer_refuses_are_passed_over(configure):
+def test_sizes_that_the_mixer_refuses_are_passed_over(configure, monkeypatch):
     """Heads of 8 do not divide every width."""
+    monkeypatch.setattr(matching, "_LARGEST", 128)
     found = match_parameters(
         lambda dim: configure("multi_head_attention", backbone={"dim": str(dim)}), 2_200, "the width", step=1
     )
