@@ -3,6 +3,8 @@
 The hash covers the file that defines the class and every module of the same package that it imports, directly
 or not, so that an edit in a helper file makes a different run. Other packages are covered by their versions.
 Comments, docstrings and blank lines do not count: a better word in a docstring must not cost a board its entries.
+
+Files are read whenever they are asked about. What is made of their bytes is kept by those bytes, and so never stale.
 """
 
 import ast
@@ -13,6 +15,7 @@ import sysconfig
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 _INSTALLED = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib", "stdlib", "platstdlib")}
+_KEPT = 256
+"""Files of which something is kept."""
 _NO_CODE = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -64,7 +69,7 @@ def source_path(module: str) -> Path | None:
 
 def public_class(path: Path) -> str | None:
     """The name of the first public class in a file: the plug-in that a built-in file defines."""
-    classes = (node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef))
+    classes = (node for node in _parsed(path.read_bytes()).body if isinstance(node, ast.ClassDef))
     return next((node.name for node in classes if not node.name.startswith("_")), None)
 
 
@@ -95,7 +100,7 @@ def source_hash(module: str) -> str | None:
         return None
     digest = hashlib.sha256()
     for name in sorted(files):
-        digest.update(f"{name}\0{_code(files[name])}\0".encode())
+        digest.update(f"{name}\0{_code(files[name].read_bytes())}\0".encode())
     return digest.hexdigest()
 
 
@@ -126,16 +131,27 @@ def is_as_written(cls: type) -> bool:
     """Whether the functions of a class that was imported are those that its file holds now."""
     path = source_path(cls.__module__)
     try:
-        written = compile(path.read_bytes(), str(path), "exec", dont_inherit=True) if path else None
+        now = _written(path.read_bytes()) if path else None
     except (SyntaxError, OSError, ValueError):
-        written = None
-    if written is None:
+        now = None
+    if now is None:
         return True
-    now = defaultdict[str, list[object]](list)  # of one name there may be several, one in each branch of an `if`
-    for code in _functions(written):
-        now[code.co_qualname].append(_instructions(code))
     loaded = [value.__code__ for value in vars(cls).values() if isinstance(value, FunctionType)]
     return all(_instructions(code) in now[code.co_qualname] for code in loaded if code.co_qualname in now)
+
+
+@lru_cache(maxsize=_KEPT)
+def _written(source: bytes) -> dict[str, list[object]]:
+    """What the functions of a file do, by name; of one name there may be several, one in each branch of an `if`."""
+    found = defaultdict[str, list[object]](list)
+    for code in _functions(compile(source, "", "exec", dont_inherit=True)):
+        found[code.co_qualname].append(_instructions(code))
+    return dict(found)
+
+
+@lru_cache(maxsize=_KEPT)
+def _parsed(source: bytes) -> ast.Module:
+    return ast.parse(source)
 
 
 def _functions(code: CodeType) -> Iterator[CodeType]:
@@ -156,19 +172,20 @@ def _class(target: str) -> ast.ClassDef | None:
     module, _, name = target.partition(":")
     path = source_path(module)
     try:
-        tree = ast.parse(path.read_bytes()) if path else None
+        tree = _parsed(path.read_bytes()) if path else None
     except (SyntaxError, OSError, ValueError):
         return None
     found = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)) if tree else ()
     return next((node for node in found if node.name == name), None)
 
 
-def _code(path: Path) -> str:
+@lru_cache(maxsize=_KEPT)
+def _code(source: bytes) -> str:
     """The lines of a file that hold code, without comments and whatever the line endings.
 
     Told from tokens and not from the syntax tree's dump, which differs between versions of Python.
     """
-    text = path.read_bytes().replace(b"\r\n", b"\n")
+    text = source.replace(b"\r\n", b"\n")
     lines = text.decode(errors="replace").splitlines()
     kept = dict[int, str]()
     try:
@@ -210,7 +227,7 @@ def _same_package(module: str, root: str) -> bool:
 
 def _imports(name: str, path: Path) -> Iterator[str]:
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(_parsed(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
