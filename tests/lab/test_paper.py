@@ -207,7 +207,7 @@ PUBLISHED = sorted((Path(__file__).resolve().parents[2] / "docs" / "paper").glob
 
 
 def test_every_figure_is_published():
-    assert {yaml.safe_load(path.read_text())["figure"] for path in PUBLISHED} <= set(FIGURES)
+    assert {yaml.safe_load(path.read_text())["figure"] for path in PUBLISHED} == set(FIGURES)
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
