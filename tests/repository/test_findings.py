@@ -1,0 +1,57 @@
+"""What the findings say beside the boards follows from the seeds that are published with it."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from benchbed.boards.entries.entry import load_entry
+from benchbed.results.scoring import mean_interval
+from benchbed.results.stats import holm, permutation_p, ratio_of_means
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "findings.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def starts():
+    """min(steps, budget) of every seed, by start; and those of the token MLP's entry."""
+    steps: dict[str, list[int]] = {}
+    with (ROOT / "docs" / "starts" / "sweep.csv").open() as file:
+        for row in csv.DictReader(file):
+            steps.setdefault(row["mixer.start"], []).append(int(row["steps"] or row["budget"]))
+    board = ROOT / "leaderboards" / "lite" / "linear_map@s3"
+    return steps | {name: load_entry(board / f"{name}.yaml").steps for name in ("mlp_mixer", "multi_head_attention")}
+
+
+def test_the_first_start_is_the_boards_seed_by_seed(starts):
+    assert starts["tensor2tensor"] == starts["multi_head_attention"]
+
+
+@pytest.mark.parametrize("start", ["tensor2tensor", "torch", "gpt2"])
+def test_how_fast_a_start_is(starts, start):
+    steps = starts[start]
+    low, high = mean_interval(steps, 2000) or (0, 0)
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{start}`: "))
+    assert f"| {sum(s < 2000 for s in steps)}/16 |" in row
+    assert f"| {sum(steps) / 16:,.0f} [{low:,.0f}, {high:,.0f}] |" in row
+    assert f"| {min(steps):,} to {max(steps):,} |" in row or f"| {min(steps):,}, and 4 unsolved |" in row
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("gpt2", "tensor2tensor"), ("gpt2", "torch"), ("torch", "tensor2tensor")],
+        [("torch", "mlp_mixer"), ("tensor2tensor", "mlp_mixer"), ("gpt2", "mlp_mixer")],
+    ],
+)
+def test_how_much_starts_differ(starts, pairs):
+    ps = [permutation_p(starts[a], starts[b]) for a, b in pairs]
+    for (a, b), p, adjusted in zip(pairs, ps, holm(ps), strict=True):
+        ratio, interval = ratio_of_means(starts[a], starts[b])
+        assert interval is not None
+        first = f"attention with `{a}`" if b == "mlp_mixer" else f"`{a}`"
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| {first}, `{b}` |"))
+        assert f"{ratio:.2f} [{interval[0]:.2f}, {interval[1]:.2f}] | {p:.2g} | {adjusted:.2g} |" in row
+        assert ("> " in row) == (max(starts[a]) == 2000)
+        assert ("not told apart" in row) == (adjusted >= 0.05)
