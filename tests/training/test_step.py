@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from benchbed.config.tracks import OptimiserSettings
 from benchbed.training.engine import EngineSettings, choose_engine, why_not_graph
 from benchbed.training.ensemble import Ensemble
+from benchbed.training.group import Group
 from benchbed.training.recipe import make_recipe
 from benchbed.training.step import capture
 from benchbed.training.step.optimiser import RowAdamW
@@ -99,6 +100,26 @@ def test_going_on_with_a_recorded_step_gives_the_same(configure, taped):
     whole = train(recipe, "graph", observe=lambda e: states.append(e.state()))
     for state in (states[1], states[len(states) // 2]):
         assert outcomes(train(recipe, "graph", saved={0: state})) == outcomes(whole)
+
+
+def test_a_recording_that_finds_no_memory_is_made_of_half_as_many(configure, taped, monkeypatch):
+    recipe, _ = make_recipe(configure())
+    plain = train(recipe, "vmap")
+    real = Group.gradients
+
+    def gradients(group, tokens, targets):
+        if len(group.members) > 3:
+            raise torch.OutOfMemoryError("pretended")
+        return real(group, tokens, targets)
+
+    monkeypatch.setattr(Group, "gradients", gradients)
+    replayed = train(recipe, "graph")
+    assert taped[0] == len(MEMBERS)
+    assert max(taped[1:]) == 3
+    assert [(t.member, t.status) for t in replayed] == [(t.member, t.status) for t in plain]
+    for mine, theirs in zip(replayed, plain, strict=True):
+        for one, other in zip(mine.evaluations[:4], theirs.evaluations[:4], strict=True):
+            assert torch.allclose(torch.tensor(one.loss), torch.tensor(other.loss), atol=1e-4)
 
 
 class Counts(nn.Module):
