@@ -47,7 +47,7 @@ def run(
     max_steps: Annotated[int | None, typer.Option(help="Budget in steps; unranked.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Train at this rate, tune nothing; unranked.")] = None,
     out: Out = Path("runs"),
-    engine: Annotated[EngineName, typer.Option(help="loop: members one by one; vmap, graph: as one.")] = EngineName.auto,
+    engine: Annotated[EngineName, typer.Option(help="loop: one by one; vmap, graph: as one.")] = EngineName.auto,
     device: Device = "auto",
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
