@@ -3,7 +3,7 @@
     cd benchmarks
     benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.start=tensor2tensor,torch,gpt2
 
-Every start is tuned and scored as a board's entry is, in about five minutes on two CPU cores.
+Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores.
 """
 
 from typing import Literal

@@ -9,6 +9,7 @@ import typer
 
 from benchbed.cli.arguments import Backend, BackendName, Device, Json, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, print_json
+from benchbed.errors import OptionError
 
 __all__ = ["patch", "reproduce", "sweep", "trace"]
 
@@ -130,8 +131,11 @@ def patch(
 def reproduce(
     figure: Annotated[FigureName, typer.Argument(help="Which experiment.")],
     scale: Annotated[
-        ScaleName, typer.Option(help="quick: ten minutes on two CPU cores; medium: an hour or two; full: a GPU.")
-    ] = ScaleName.full,
+        ScaleName | None,
+        typer.Option(
+            help="quick: ten minutes on two CPU cores; medium: an hour or two; full: a GPU. [default: full]"
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The same as --scale quick.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for reproductions.")] = Path("reproductions"),
     backend: Backend = BackendName.local,
@@ -139,7 +143,10 @@ def reproduce(
     device: Device = "auto",
 ) -> None:
     """Run an experiment of the paper, or recall against state: figure, numbers, and whether the claim holds."""
+    if quick and scale not in (None, ScaleName.quick):
+        raise OptionError(f"--quick: expected no other scale with it, found --scale {scale}")
+    chosen = ScaleName.quick if quick else scale or ScaleName.full
     from benchbed.lab.paper.reproduce import reproduce as run_it
 
     with going_on(time_limit):
-        run_it(figure.value, "quick" if quick else scale.value, out, device, console(), backend=backend.value)
+        run_it(figure.value, chosen.value, out, device, console(), backend=backend.value)

@@ -179,6 +179,8 @@ def test_a_scale_that_nobody_has_planned_is_told(command_line, tmp_path):
     code, _, err = command_line("reproduce", "fig3", "--scale", "medium", "--out", tmp_path, "--device", "cpu")
     assert code == 2
     assert "--scale medium: expected one of fig4-middle, " in " ".join(err.split())
+    code, _, err = command_line("reproduce", "fig5-heads", "--quick", "--scale", "medium", "--out", tmp_path)
+    assert (code, "--quick: expected no other scale with it, found --scale medium" in err) == (2, True)
     assert not list(tmp_path.iterdir())
 
 
