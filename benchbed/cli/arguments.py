@@ -40,13 +40,14 @@ class BackendName(StrEnum):
 Text = list[str] | None
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks. [default: leaderboards]")]
+Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks.", show_default="leaderboards")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Compiled = Annotated[
-    bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile. [default: by a rule, where it pays]")
+    bool | None,
+    typer.Option("--compile/--no-compile", help="Use torch.compile.", show_default="by a rule, where it pays"),
 ]
-Levels = Annotated[str | None, typer.Option(help="Comma-separated task@level. [default: every level]")]
+Levels = Annotated[str | None, typer.Option(help="Comma-separated task@level.", show_default="every level")]
 Out = Annotated[Path, typer.Option(help="Folder for results.")]
 Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
 TimeLimit = Annotated[

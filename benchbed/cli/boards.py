@@ -42,7 +42,7 @@ leaderboard = typer.Typer(cls=_ShowByDefault, help="Read, check, submit to and r
 
 @leaderboard.command("show")
 def show(
-    level: Annotated[str | None, typer.Argument(help="Task, or task@level. [default: all]")] = None,
+    level: Annotated[str | None, typer.Argument(help="Task, or task@level.", show_default="all")] = None,
     track: Track = None,
     sort: Annotated[Sort, typer.Option(help="What to sort by.")] = Sort.rank,
     guests: Annotated[
@@ -97,8 +97,8 @@ def overall(
 
 @leaderboard.command()
 def check(
-    path: Annotated[Path | None, typer.Argument(help="An entry file or a folder. [default: all]")] = None,
-    base: Annotated[str | None, typer.Option(help="Published git revision. [default: the merge base]")] = None,
+    path: Annotated[Path | None, typer.Argument(help="An entry file or a folder.", show_default="all")] = None,
+    base: Annotated[str | None, typer.Option(help="Published git revision.", show_default="the merge base")] = None,
     boards: Boards = None,
     as_json: Json = False,
 ) -> None:
@@ -122,7 +122,7 @@ def check(
 @leaderboard.command()
 def submit(
     run: Annotated[Path, typer.Argument(help="A finished run: its folder, or its result.yaml.")],
-    submitter: Annotated[str | None, typer.Option(help="Who publishes it. [default: git's user.name]")] = None,
+    submitter: Annotated[str | None, typer.Option(help="Who publishes it.", show_default="git's user.name")] = None,
     source_url: Annotated[str | None, typer.Option(help="Where a plug-in's source lies.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of a plug-in.")] = None,
     supersedes: Annotated[str | None, typer.Option(help="Entry that this one replaces.")] = None,
@@ -148,7 +148,7 @@ def submit(
 @leaderboard.command()
 def verify(
     entry: Annotated[str, typer.Argument(help="An entry's name or file.")],
-    seeds: Annotated[int | None, typer.Option(help="How many seeds. [default: as many as were scored]")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.", show_default="as many as were scored")] = None,
     fresh_seeds: Annotated[bool, typer.Option("--fresh-seeds", help="Seeds that nobody has trained.")] = False,
     mark: Annotated[bool, typer.Option("--mark", help="Write what came of it into the entry.")] = False,
     by: Annotated[str, typer.Option(help="Who verifies it, with --mark.")] = "anonymous",

@@ -18,9 +18,9 @@ Task = Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")]
 Track = Annotated[str, typer.Option(help="Track, or a track file.")]
 MixerOptions = Annotated[list[str] | None, typer.Option("--mixer-option", metavar="KEY=VALUE", help="In every cell.")]
 TaskOptions = Annotated[list[str] | None, typer.Option("--task-option", metavar="KEY=VALUE", help="In every cell.")]
-Seeds = Annotated[int | None, typer.Option(help="Scoring seeds. [default: the track's]")]
-MaxSteps = Annotated[int | None, typer.Option(help="Budget in steps. [default: the track's]")]
-Rate = Annotated[float | None, typer.Option(help="Train at this rate. [default: tune, as `benchbed run` does]")]
+Seeds = Annotated[int | None, typer.Option(help="Scoring seeds.", show_default="the track's")]
+MaxSteps = Annotated[int | None, typer.Option(help="Budget in steps.", show_default="the track's")]
+Rate = Annotated[float | None, typer.Option(help="Train at this rate.", show_default="tune, as `benchbed run` does")]
 
 
 class FigureName(StrEnum):
@@ -57,7 +57,7 @@ def sweep(
             help="Axis: task.sparsity=1..4, mixer.heads=1,2; repeat.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="Its folder. [default: sweeps/<task>-<hash>]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Its folder.", show_default="sweeps/<task>-<hash>")] = None,
     track: Track = "lite",
     mixer_option: MixerOptions = None,
     task_option: TaskOptions = None,
@@ -133,7 +133,7 @@ def reproduce(
     scale: Annotated[
         ScaleName | None,
         typer.Option(
-            help="quick: ten minutes on two CPU cores; medium: an hour or two; full: a GPU. [default: full]"
+            help="quick: ten minutes on two CPU cores; medium: an hour or two; full: a GPU.", show_default="full"
         ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The same as --scale quick.")] = False,

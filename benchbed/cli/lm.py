@@ -45,14 +45,15 @@ def emergence(
         list[str], typer.Argument(help="Hub ids with revisions step<N>, or folders; m-seed1..9 is nine.")
     ],
     capability: Annotated[
-        list[str] | None, typer.Option("--capability", "-c", help="Which; repeat. [default: every built-in]")
+        list[str] | None, typer.Option("--capability", "-c", help="Which; repeat.", show_default="every built-in")
     ] = None,
     option: Options = None,
     prompts: Prompts = 200,
     prompt_seed: PromptSeed = 0,
     metric: Annotated[Metric, typer.Option(help="What says that a capability holds.")] = Metric.accuracy,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="That it must reach. [default: half way from chance to one]")
+        float | None,
+        typer.Option(min=0, max=1, help="That it must reach.", show_default="half way from chance to one"),
     ] = None,
     out: Out = Path("lm"),
     device: Device = "auto",

@@ -35,7 +35,7 @@ def run(
     ],
     task: Annotated[str, typer.Option("--task", "-t", help="Task, or task@level.")],
     track: Annotated[
-        str | None, typer.Option(help="Track, or a track file. [default: standard with CUDA, else lite]")
+        str | None, typer.Option(help="Track, or a track file.", show_default="standard with CUDA, else lite")
     ] = None,
     mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixers.")] = None,
     task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Task option; unranked.")] = None,

@@ -31,7 +31,7 @@ suite = typer.Typer(help="Run many cells of a board.", no_args_is_help=True)
 @suite.command("run")
 def run_suite(
     track: Annotated[str, typer.Option(help="Track whose boards to fill.")] = "lite",
-    mixers: Annotated[str | None, typer.Option(help="Comma-separated. [default: every built-in]")] = None,
+    mixers: Annotated[str | None, typer.Option(help="Comma-separated.", show_default="every built-in")] = None,
     levels: Levels = None,
     out: Out = Path("runs"),
     device: Device = "auto",

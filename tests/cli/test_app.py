@@ -308,3 +308,11 @@ def test_plot_refuses_other_endings_and_mixed_levels(cli, small, tmp_path):
 def test_python_m_benchbed_and_version():
     process = subprocess.run([sys.executable, "-m", "benchbed", "--version"], capture_output=True, text=True)
     assert process.stdout == "benchbed 0.1.0\n"
+
+
+def test_help_says_the_default_that_a_rule_decides(command_line, monkeypatch):
+    """In square brackets within a help text it would be taken for markup, and swallowed."""
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = command_line("run", "--help")
+    assert "default: (by a rule, where it pays)" in out
+    assert "default: (standard with CUDA, else lite)" in out
