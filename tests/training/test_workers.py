@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -193,8 +194,8 @@ def test_a_member_moves_to_a_process_that_has_nothing_to_do(recipe, expected, mo
     monkeypatch.setattr(
         ProcessCrew,
         "_choose",
-        lambda self, worker, steal: (
-            choose(self, worker, steal=steal)
+        lambda self, worker, ahead: (
+            choose(self, worker, ahead=ahead)
             if worker is self._workers[0] or all(unit.step for unit in self._waiting)
             else None
         ),
@@ -202,6 +203,34 @@ def test_a_member_moves_to_a_process_that_has_nothing_to_do(recipe, expected, mo
     assert curves(train(recipe, WHO, 2)) == expected
     by_member = {m: {id(w) for w, unit in given if unit.members == [m]} for m in WHO}
     assert any(len(who) > 1 for who in by_member.values())
+
+
+def test_going_on_with_states_larger_than_a_connection_holds(recipe):
+    """Each of the two would wait for the other to read: a run that was killed stood still when it was given again."""
+    wide = replace(recipe, backbone=recipe.backbone.model_copy(update={"dim": 96, "mlp_dim": 384}))
+    settings, who = EngineSettings("loop", CPU, cores=2), members(range(8), rate=0.0003)
+    begun = Ensemble(wide, who, settings)
+
+    def stop(ensemble):
+        if all(t.step >= 2 for t in ensemble.trajectories.values()):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        begun.train(stop)
+    saved = begun.state()
+    assert sum(tensor.nbytes for tensor in saved["weights"][0].values()) > 1 << 20
+
+    def give_up(*_):
+        raise AssertionError("it stands still")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    try:
+        found = Ensemble(wide, who, settings, saved={0: saved}).train(lambda _: None)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert curves(found) == curves(Ensemble(wide, who, settings).train(lambda _: None))
 
 
 def test_a_mixer_that_ends_its_process_is_said_to(configure, odd):

@@ -132,7 +132,7 @@ class ProcessCrew:
                     raise DeviceError(f"no process to train {self._name}: {error}; run it again") from None
             for worker in self._workers:
                 if len(worker.doing) <= depth and self._waiting:
-                    unit = self._choose(worker, steal=depth == 0)
+                    unit = self._choose(worker, ahead=depth > 0)
                     if unit is not None:
                         self._waiting.remove(unit)
                         for other in self._workers:
@@ -144,11 +144,16 @@ class ProcessCrew:
     def _load(self) -> int:
         return len(self._waiting) + sum(len(worker.doing) for worker in self._workers)
 
-    def _choose(self, worker: "_Worker", *, steal: bool) -> Unit | None:
-        """Of the units that no other process holds the one that is least far; of the others, if need be."""
+    def _choose(self, worker: "_Worker", *, ahead: bool) -> Unit | None:
+        """Of the units that no other process holds the one that is least far; of the others, if need be.
+
+        Ahead of time only one that takes no state there: a state can be more than a connection holds, and a process
+        reads when it has reported, so that each would wait for the other to read.
+        """
         others = {m for other in self._workers if other is not worker for m in other.held}
         free = [unit for unit in self._waiting if unit.members[0] not in others]
-        return min(free or (self._waiting if steal else []), key=lambda unit: unit.step, default=None)
+        units = [unit for unit in free if not worker.lacks(unit)] if ahead else free or self._waiting
+        return min(units, key=lambda unit: unit.step, default=None)
 
 
 class _Worker:
@@ -165,10 +170,13 @@ class _Worker:
     def receive(self) -> Any:
         return pickle.loads(self.connection.recv_bytes())
 
+    def lacks(self, unit: Unit) -> bool:
+        """Whether it must be sent the state that a unit goes on from."""
+        return bool(unit.snapshots) and self.held.get(unit.members[0]) != unit.step
+
     def give(self, unit: Unit) -> None:
         (member,) = unit.members
-        known = self.held.get(member) == unit.step
-        snapshots = [] if known else [_arrays(snapshot) for snapshot in unit.snapshots]
+        snapshots = [_arrays(snapshot) for snapshot in unit.snapshots] if self.lacks(unit) else []
         message = pickle.dumps((member, unit.step, snapshots, self._forgotten))
         self.held[member] = unit.step
         self.doing.append(unit)
