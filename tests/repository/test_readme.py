@@ -1,5 +1,6 @@
 """The README's commands work, and what it shows is what was published."""
 
+import io
 import os
 import re
 import shutil
@@ -8,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from benchbed.boards.entries.entry import load_entry
+from benchbed.reporting.tables import result_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "lab.md"]
@@ -41,6 +46,15 @@ def test_installation_is_what_ci_runs():
     script = (ROOT / ".ci" / "run").read_text()
     assert "grep -m1 '^pip install -e' README.md" in script
     assert "grep -m1 '^pip install \\. &&' README.md" in script
+
+
+def test_what_it_shows_is_the_published_entry():
+    entry = load_entry(ROOT / "leaderboards" / "lite" / "linear_map@s3" / "mlp_mixer.yaml")
+    terminal = Console(width=100, file=(seen := io.StringIO()))
+    terminal.print(result_table(entry.result))
+    print(f"written to runs/lite/linear_map@s3/mlp_mixer-{entry.result.identity[:10]}", file=seen)
+    (shown,) = re.findall(r"^```text\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert shown == seen.getvalue()
 
 
 @pytest.mark.slow
