@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,6 +38,7 @@ _MARKS = {
     "leaked": ("!", "red"),
     "stopped": ("-", "dim"),
 }
+_WORDS = {"stopped": "given up"}
 
 
 class Reporter:
@@ -157,16 +159,18 @@ def _heading(progress: Progress) -> str:
 
 def _standing(progress: Progress) -> str:
     members = progress.trajectories
-    count = {status: sum(t.status == status for t in members) for status in _MARKS}
+    count = Counter(t.status for t in members)
+    becoming = [f"{count[s]} {_WORDS.get(s, s)}" for s in _MARKS if count[s] or s in ("solved", "training")]
     # Where training stands is told by those that still train; at the end, by all.
     current = [t for t in members if t.status == "training"] or members
     losses = [t.evaluations[-1].mean_loss for t in current if t.evaluations and t.evaluations[-1].finite]
     loss = f"{fmean(losses):.3f}" if losses else "unknown"
     speed = progress.steps_per_second
+    first, last = min(t.step for t in current), max(t.step for t in current)
+    steps = f"step {last:,}" if first == last else f"steps {first:,} to {last:,}"
     pace = f"{speed:.0f} steps/s; at most {clock(progress.seconds_left)} left" if speed else "no evaluation yet"
     return (
-        f"step {max(t.step for t in members):,} of {members[0].budget:,}; {count['solved']} solved, "
-        f"{count['training']} training, {count['diverged']} diverged of {len(members)}; "
+        f"{steps} of {members[0].budget:,}; {', '.join(becoming)} of {len(members)}; "
         f"loss {loss} (chance {progress.chance_loss:.3f}); {pace}"
     )
 

@@ -41,8 +41,21 @@ def test_before_the_first_evaluation_no_speed_and_no_time_is_made_up(configure):
     Reporter(console).observe(Progress(configure(), 1, "tuning", members, 0.693, 0.0, 0.0))
     shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert shown.rstrip().endswith(
-        "step 0 of 60; 0 solved, 2 training, 0 diverged of 2; loss unknown (chance 0.693); no evaluation yet"
+        "step 0 of 60; 0 solved, 2 training of 2; loss unknown (chance 0.693); no evaluation yet"
     )
+
+
+def test_every_member_is_counted_and_steps_are_of_those_that_train(configure):
+    """As of `lstm` on A5: the line said step 8,000 of 8,000 for half an hour, and 22 of 24 members."""
+    slow, fast, given_up, done = members = [Trajectory(Member(seed, 0.01), 60) for seed in range(4)]
+    for trajectory, evaluations in ((slow, 2), (fast, 4), (given_up, 1), (done, 6)):
+        for number in range(1, evaluations + 1):
+            trajectory.evaluations.append(Evaluation(10 * number, [0.5], [0.9], False, True))
+    given_up.stopped = True
+    console = Console(file=io.StringIO(), width=100)
+    Reporter(console).observe(Progress(configure(), 1, "tuning", members, 0.693, 1.0, 95.0))
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "steps 20 to 40 of 60; 0 solved, 2 training, 1 unsolved, 1 given up of 4; loss 0.500" in shown
 
 
 def test_elsewhere_a_line_now_and_then(progress):
