@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchbed.reporting.wording import bound, clock, number, options_line, with_interval
+from benchbed.reporting.wording import begun_elsewhere, bound, clock, number, options_line, with_interval
 
 if TYPE_CHECKING:
     from benchbed.checks.findings import Finding
@@ -38,6 +38,7 @@ def result_table(result: "Result") -> RenderableType:
         "FLOPs a token": f"{result.costs.flops_per_token:,.0f} (forward)",
         "time": clock(result.seconds),
         "computed on": f"{where.device}, engine {where.engine}{', compiled' if where.compiled else ''}",
+        "begun elsewhere": begun_elsewhere(result),
         "engine note": where.engine_note,
         "ranked": "no: " + "; ".join(result.unranked) if result.unranked else "yes",
     }

@@ -1,9 +1,12 @@
 """Names, numbers and options as people read them: the same in the terminal, in Markdown, on pages and in pictures."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["bound", "clock", "number", "options_line", "place", "with_interval"]
+if TYPE_CHECKING:
+    from benchbed.results.result import Result
+
+__all__ = ["begun_elsewhere", "bound", "clock", "number", "options_line", "place", "with_interval"]
 
 
 def number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
@@ -35,6 +38,12 @@ def bound(mine: tuple[int, int], other: tuple[int, int]) -> str:
     """
     censored = mine[0] < mine[1], other[0] < other[1]
     return {(True, False): "> ", (False, True): "< ", (True, True): "~ "}.get(censored, "")
+
+
+def begun_elsewhere(result: "Result") -> str | None:
+    """`torch=2.11.0, workers=4`: what was otherwise where an interrupted run began; None where nothing was."""
+    found = [options_line(result.environment.differences(earlier)) for earlier in result.earlier_environments]
+    return "; ".join(found) or None
 
 
 def clock(seconds: float) -> str:

@@ -14,7 +14,9 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -60,8 +62,13 @@ class Environment(Strict):
     precision: str
     workers: PositiveInt
     git_commit: str | None
-    """Commit of the checkout that benchbed ran from; None for an installed one."""
+    """Commit of the checkout that benchbed ran from as the process began; None for an installed one."""
     git_dirty: bool | None
+
+    def differences(self, other: "Environment") -> dict[str, Any]:
+        """What is otherwise there, by field."""
+        mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
+        return {field: value for field, value in theirs.items() if value != mine[field]}
 
 
 class Result(Strict):
@@ -81,6 +88,9 @@ class Result(Strict):
     """One row a scoring seed."""
     summary: Summary
     environment: Environment
+    """Of the process that finished it."""
+    earlier_environments: list[Environment] = Field(default=[])
+    """Of processes that began it and were interrupted, where they differ from that one and from each other."""
     finished: str
     """ISO 8601, UTC."""
     seconds: NonNegativeFloat
@@ -105,6 +115,18 @@ class Result(Strict):
             "mixer_parameters": self.costs.mixer_parameters,
         }
         return [about | row.model_dump(mode="json") | fixed for row in self.members]
+
+    @property
+    def environments(self) -> list[Environment]:
+        """All that trained it, the last one last."""
+        return [*self.earlier_environments, self.environment]
+
+    @model_serializer(mode="wrap")
+    def _without_earlier_environments_where_there_are_none(
+        self, serialise: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        data = serialise(self)
+        return {key: value for key, value in data.items() if value or key != "earlier_environments"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -32,6 +32,8 @@ class Checkpoint:
         self.stages: dict[str, Any] = {}
         self.seconds = 0.0
         """Wall time of earlier processes."""
+        self.environments: list[dict[str, Any]] = []
+        """Where the processes were that trained it, each once, this one last."""
         try:
             with warnings.catch_warnings(action="ignore"):
                 stored = torch.load(path, weights_only=True)
@@ -39,6 +41,11 @@ class Checkpoint:
             return
         if isinstance(stored, dict) and stored.get("identity") == identity:
             self.stages, self.seconds = stored["stages"], stored["seconds"]
+            self.environments = stored.get("environments", [])
+
+    def go_on_in(self, environment: dict[str, Any]) -> None:
+        """Note where this process is."""
+        self.environments = [known for known in self.environments if known != environment] + [environment]
 
     def due(self) -> bool:
         """Whether it is time to save again."""
@@ -51,11 +58,16 @@ class Checkpoint:
             StorageError: it cannot be written.
         """
         self.stages[stage] = state
-        stored = {"identity": self.identity, "stages": self.stages, "seconds": seconds}
+        stored = {
+            "identity": self.identity,
+            "stages": self.stages,
+            "seconds": seconds,
+            "environments": self.environments,
+        }
         write_atomically(self.path, lambda file: torch.save(stored, file))
         self.saved = time.monotonic()
 
     def remove(self) -> None:
         """Forget everything."""
         self.path.unlink(missing_ok=True)
-        self.stages, self.seconds = {}, 0.0
+        self.stages, self.seconds, self.environments = {}, 0.0, []

@@ -19,7 +19,7 @@ from benchbed.contracts import Task
 from benchbed.errors import DeviceError, blame
 from benchbed.plugins.registry import find
 from benchbed.results.history import History, save_history
-from benchbed.results.result import RESULT, Result, load_result, run_folder, save_result
+from benchbed.results.result import RESULT, Environment, Result, load_result, run_folder, save_result
 from benchbed.results.scoring import MemberRow, member_row, summarise
 from benchbed.results.tuning import choose_learning_rate, further_rates, giving_up
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
@@ -159,7 +159,11 @@ class _JointRun:
         self.runs, self.observe, self.record = runs, observe, record
         self.config = runs[0].plan.config  # what runs of one shape share
         self.recipe = join_recipes([run.plan.recipe for run in runs])
-        self.engine, self.engine_note = choose_engine(self.recipe, engine)
+        self.engine, note = choose_engine(self.recipe, engine)
+        # Now, because that is the code that trains: a checkout may move on while it does.
+        self.environment = describe_environment(self.engine, note, tf32=self.config.tf32)
+        for run in runs:
+            run.checkpoint.go_on_in(self.environment.model_dump(mode="json"))
         self.crew: Crew | None = None
         self.started = time.perf_counter()
 
@@ -190,7 +194,8 @@ class _JointRun:
             tuning=tuning,
             members=scored,
             summary=summarise(scored, config.budget.steps),
-            environment=describe_environment(self.engine, self.engine_note, tf32=config.tf32),
+            environment=self.environment,
+            earlier_environments=[Environment.model_validate(e) for e in run.checkpoint.environments[:-1]],
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(self._seconds(run), 3),
         )

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from planned import git
 
+from benchbed import __version__
 from benchbed.boards.entries import entry as entries
 from benchbed.boards.entries.audit import audit
 from benchbed.boards.entries.entry import Entry, digest, load_entry, read_entry, save_entry
@@ -16,6 +17,12 @@ from benchbed.errors import EntryError
 from benchbed.storage.files import dump_yaml
 
 LEVEL = "tiny/linear_map@s1"
+ELSEWHERE = {
+    **dict.fromkeys(("python", "torch", "platform", "device", "engine", "precision"), "another"),
+    **{"benchbed": __version__, "engine_note": None, "compiled": False, "workers": 1},
+    **{"git_commit": "a", "git_dirty": True},
+}
+"""Where a process began a run that another finished: in a checkout with uncommitted changes."""
 
 
 def entry_path(boards, name="softmax_attention"):
@@ -117,6 +124,7 @@ def at(dotted):
         ("result.learning_rate", 0.02, "result.learning_rate: expected 0.0"),
         ("result.tuning.0.seed", 7, "result.tuning: expected one row for each of 4 rates and seeds"),
         ("result.environment.git_dirty", True, "git_dirty: expected false: a run of committed code"),
+        ("result.earlier_environments", [ELSEWHERE], "git_dirty: expected false: a run of committed code"),
         ("result.unranked", ["--seeds 2"], "result.unranked: expected [], found ['--seeds 2']"),
         ("entry", "softmax_attention-2", "entry: expected softmax_attention (the file's name)"),
         ("provenance.supersedes", "nobody", "supersedes: expected an entry beside softmax_attention.yaml"),

@@ -62,6 +62,12 @@ def test_what_may_not_be_published(run, boards, monkeypatch):
     with pytest.raises(EntryError, match="from a checkout with uncommitted changes"):
         submit(run, boards, submitter="Somebody")
     changed(run, git_dirty=False)
+    finished = load_result(run)
+    began = finished.environment.model_copy(update={"git_dirty": True})
+    save_result(finished.model_copy(update={"earlier_environments": [began]}), run)
+    with pytest.raises(EntryError, match="from a checkout with uncommitted changes"):
+        submit(run, boards, submitter="Somebody")
+    save_result(finished, run)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
     monkeypatch.chdir(run)

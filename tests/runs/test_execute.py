@@ -15,8 +15,10 @@ from strangers import install
 
 from benchbed.config.request import RunRequest
 from benchbed.errors import BusyError, OptionError, PluginError, ResultError
+from benchbed.reporting.wording import begun_elsewhere
 from benchbed.results.history import load_history
 from benchbed.results.result import RESULT, load_result, run_folder
+from benchbed.runs import environment
 from benchbed.runs.checkpoint import CHECKPOINT
 from benchbed.runs.execute import execute, execute_together, prepare
 from benchbed.storage.files import exclusive
@@ -155,6 +157,38 @@ def test_an_interrupted_run_goes_on_to_the_same_result(configure, tmp_path, engi
         cut = load_history(folder)
         np.testing.assert_array_equal(cut.loss, whole.loss)
         np.testing.assert_array_equal(cut.accuracy, whole.accuracy)
+
+
+def test_a_run_says_where_it_began(configure, tmp_path, monkeypatch):
+    """One that was begun by uncommitted code, or another torch, and finished elsewhere had only the last to show."""
+    here = environment.describe_environment
+
+    def stop(_):
+        raise Interrupted
+
+    def begin(**otherwise):
+        def describe(*arguments, **named):
+            return here(*arguments, **named).model_copy(update={"git_dirty": False, "git_commit": "a"} | otherwise)
+
+        monkeypatch.setattr("benchbed.runs.execute.describe_environment", describe)
+
+    config = configure(max_steps=20, learning_rate=0.01, seeds=1)
+    for otherwise in ({"git_dirty": True}, {}, {"git_dirty": True}, {"torch": "2.9.0"}):
+        begin(**otherwise)
+        with pytest.raises(Interrupted):
+            run(config, tmp_path, stop)
+    begin()
+    # What the checkout has come to by the end is not what trained.
+    found = run(config, tmp_path, lambda _: begin(git_commit="b")).result
+    assert (found.environment.git_commit, found.environment.git_dirty) == ("a", False)
+    assert begun_elsewhere(found) == "git_dirty=True; torch=2.9.0"
+    assert load_result(tmp_path) == found
+
+    begin()
+    again = run(config, tmp_path, fresh=True).result
+    assert again.earlier_environments == []
+    assert "earlier_environments" not in (tmp_path / RESULT).read_text()
+    assert begun_elsewhere(again) is None
 
 
 @pytest.mark.slow

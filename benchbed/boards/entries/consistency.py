@@ -84,11 +84,11 @@ def _of_the_track(entry: Entry, path: Path) -> Iterator[Discrepancy]:
             yield Discrepancy(f"result.config.{field}", expected, found)
     if len(config.scoring_seeds) < MINIMUM_SEEDS:
         yield Discrepancy("result.config.scoring_seeds", f"at least {MINIMUM_SEEDS}", len(config.scoring_seeds))
-    environment = entry.result.environment
-    if environment.benchbed != config.benchbed:
-        yield Discrepancy("result.environment.benchbed", config.benchbed, environment.benchbed)
-    if environment.git_dirty:
-        yield Discrepancy("result.environment.git_dirty", "false: a run of committed code", True)
+    for environment in entry.result.environments:
+        if environment.benchbed != config.benchbed:
+            yield Discrepancy("result.environment.benchbed", config.benchbed, environment.benchbed)
+        if environment.git_dirty:
+            yield Discrepancy("result.environment.git_dirty", "false: a run of committed code", True)
     if entry.result.unranked:
         yield Discrepancy("result.unranked", [], entry.result.unranked)
     yield from _tuning(entry, track)

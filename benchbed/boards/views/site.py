@@ -15,7 +15,7 @@ from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, overview_figure, profile_figure, solved_figure
 from benchbed.boards.views.rows import board_rows
 from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, separation
-from benchbed.reporting.wording import number, options_line, place, with_interval
+from benchbed.reporting.wording import begun_elsewhere, number, options_line, place, with_interval
 from benchbed.storage.files import csv_text, write_text
 
 __all__ = ["write_site"]
@@ -111,6 +111,7 @@ def _provenance(entry: Entry) -> dict[str, object]:
         "software": f"benchbed {environment.benchbed}, Python {environment.python}, torch {environment.torch}",
         "platform": environment.platform,
         "commit": environment.git_commit,
+        "begun elsewhere": begun_elsewhere(result),
         "finished": result.finished,
         "submitted": f"{origin.date} by {origin.submitter}",
         "supersedes": origin.supersedes,

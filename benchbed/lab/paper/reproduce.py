@@ -86,7 +86,7 @@ def _sweeps(
             if cell.result is None:
                 raise ResultError(f"{part.label}: {cell.problem}; the figure needs every cell")
             numbers.append(numbers_of(experiment, part, cell))
-            commits.add(cell.result.environment.git_commit)
+            commits.update(environment.git_commit for environment in cell.result.environments)
             budgets.add(cell.result.config.budget.steps)
     lines = lines_of(experiment, numbers)
     write_yaml(folder / "numbers.yaml", {"cells": numbers})
@@ -138,7 +138,7 @@ def _losses(
         "seeds": len(traced),
         "max_steps": config.budget.steps,
         "learning_rate": 1e-3,
-        "trained_by_commit": list(filter(None, [result.environment.git_commit])),
+        "trained_by_commit": sorted(filter(None, {environment.git_commit for environment in result.environments})),
     }
     return judge_abruptness(shares), about
 
