@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchbed.training.devices import cpu_count, float32_products, free_memory, single_threaded
@@ -135,9 +135,12 @@ def worth_compiling(recipe: Recipe, device: torch.device) -> bool:
     """Whether to compile where nobody has said: a rule about what is computed, and no measurement.
 
     Layers of many small operations gain most of it, and those of very many, which are loops over tokens, take minutes
-    to compile. Only CPUs have been measured.
+    to compile. torch's own recurrences are one operation to a compiler, and stay as they are. Only CPUs have been
+    measured.
     """
     if device.type != "cpu" or recipe.budget.steps < _LONG or not (shutil.which("c++") or shutil.which("g++")):
+        return False
+    if any(isinstance(layer, nn.RNNBase) for layer in recipe.make_model(0, recipe.make_task(0)).modules()):
         return False
     return operations_a_layer(recipe, device) in _WORTH
 

@@ -207,6 +207,7 @@ def test_compiled_equals_eager_and_is_not_compiled_for_each_member(configure, en
         ("delta_net", 2000, False),  # too few, if what draws the data is not counted with them
         ("multi_head_attention", 2000, False),  # few operations
         ("mamba", 500, False),  # soon over
+        ("gru", 2000, False),  # many, all of a library
         (("xlstm", {"cell": "slstm"}), 2000, False),  # a loop over tokens, which takes minutes
     ],
 )
