@@ -7,7 +7,17 @@ from pathlib import Path
 from benchbed.errors import EntryError
 from benchbed.storage.names import archive_name, file_name, is_archive_name
 
-__all__ = ["BOARD_FILE", "Sort", "boards_folder", "entry_files", "find_boards", "is_archive", "stamp", "track_folder"]
+__all__ = [
+    "BOARD_FILE",
+    "Sort",
+    "boards_folder",
+    "entry_files",
+    "find_boards",
+    "is_archive",
+    "is_default_level",
+    "stamp",
+    "track_folder",
+]
 
 BOARD_FILE = "board.json"
 """The file beside a board's entries that holds their standings."""
@@ -56,6 +66,15 @@ def track_folder(boards: Path, track: str, version: int) -> Path:
 def is_archive(board: Path) -> bool:
     """Whether a board is of an earlier version of its track: it is read, and nothing is added to it."""
     return is_archive_name(board.parent.name)
+
+
+def is_default_level(board: Path) -> bool:
+    """Whether a board is of the level that the track means where a task is named without one."""
+    from benchbed.config.tracks import load_track
+
+    tasks = load_track(str(board.parent / "track.yaml")).tasks
+    task, _, level = board.name.partition("@")
+    return task in tasks and tasks[task].default == level
 
 
 def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchbed.boards.folders import BOARD_FILE, find_boards, is_archive, stamp
+from benchbed.boards.folders import BOARD_FILE, find_boards, is_archive, is_default_level, stamp
 from benchbed.errors import BenchbedError, EntryError
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def read_beside_entries(boards: Path, result: "Result") -> "Standings | None":
 def find_entry(boards: Path, name: str, track: str | None, level: str | None) -> Path:
     """An entry file: by path, by the name that its board shows, or by its own name.
 
-    Boards of earlier versions of a track are asked where they are named, or where no other has it.
+    Boards of earlier versions of a track are asked where they are named, or where no other has it; a task without a
+    level means its default one there, as it does when it is run.
 
     Raises:
         EntryError: there is none, or several boards have one.
@@ -97,6 +98,8 @@ def find_entry(boards: Path, name: str, track: str | None, level: str | None) ->
     ]
     found = [path for path in found if path.is_file()]
     found = [path for path in found if not is_archive(path.parent)] or found
+    if level is not None and len(found) > 1:
+        found = [path for path in found if is_default_level(path.parent)] or found
     if len(found) != 1:
         where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
         raise EntryError(

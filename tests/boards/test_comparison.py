@@ -57,6 +57,19 @@ def test_a_name_is_an_entry_of_todays_track_unless_another_is_named(boards, run)
     assert find_entry(boards, "static_mixer", None, None) == old, "no other has it"
 
 
+def test_a_task_without_a_level_means_its_default_level(boards, cli):
+    """An entry on another level of the task once made a command of the README ambiguous."""
+    default = boards / LEVEL
+    other = shutil.copytree(default, default.with_name("linear_map@s2"))
+    assert find_entry(boards, "static_mixer", None, "linear_map") == default / "static_mixer.yaml"
+    assert find_entry(boards, "static_mixer", None, "linear_map@s2") == other / "static_mixer.yaml"
+    assert cli("compare", "static_mixer", "softmax_attention", "--level", "linear_map")[0] == 0
+    with pytest.raises(EntryError, match="found it on tiny/linear_map@s1"):
+        find_entry(boards, "static_mixer", None, None)
+    (default / "static_mixer.yaml").unlink()
+    assert find_entry(boards, "static_mixer", None, "linear_map") == other / "static_mixer.yaml", "no other has it"
+
+
 def test_beside_a_run_a_name_is_an_entry_of_the_runs_board(boards, run):
     """The run is of version 1, of which there is an archive by now."""
     shutil.copytree(boards / "tiny", boards / "tiny-1")
