@@ -17,7 +17,7 @@ __all__ = ["compare", "leaderboard", "schema"]
 
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
 Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
-_DOCUMENTS = [Path("README.md"), Path("leaderboards/README.md"), Path("docs/findings.md")]
+_DOCUMENTS = ("README.md", "leaderboards/*.md", "docs/*.md")
 
 
 class Document(StrEnum):
@@ -205,7 +205,10 @@ def withdraw(
 
 @leaderboard.command()
 def render(
-    documents: Annotated[list[Path], typer.Option("--document", help="Markdown with markers.")] = _DOCUMENTS,
+    documents: Annotated[
+        list[Path] | None,
+        typer.Option("--document", exists=True, help="Markdown with markers.", show_default=", ".join(_DOCUMENTS)),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Also write a static site into this folder.")] = None,
     dry: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 on drift.")] = False,
     boards: Boards = None,
@@ -216,7 +219,8 @@ def render(
 
     folder = boards_folder(boards)
     stale = [board / BOARD_FILE for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
-    stale += [path for path in documents if path.is_file() and fill_document(path, folder, write=not dry)]
+    pages = documents or [path for name in _DOCUMENTS for path in sorted(Path().glob(name))]
+    stale += [path for path in pages if fill_document(path, folder, write=not dry)]
     for path in stale:
         print(f"{path} {'is out of date' if dry else 'written'}")
     if html is not None:

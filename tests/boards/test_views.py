@@ -45,6 +45,22 @@ def test_the_readme_is_filled_and_its_drift_is_found(cli, boards):
         fill_document(readme, boards, write=False)
 
 
+def test_every_page_with_markers_is_looked_at(cli, boards):
+    """A list of pages would leave out the next one, whose tables then stay as somebody wrote them."""
+    old = "<!-- board: tiny linear_map@s1 -->\nold\n<!-- /board -->\n"
+    pages = [boards.parent / "docs" / "a-new-page.md", boards / "another.md"]
+    pages[0].parent.mkdir()
+    for page in pages:
+        page.write_text(old)
+    code, out, _ = cli("leaderboard", "render", "--check")
+    assert code == 1
+    assert all(f"{page.relative_to(boards.parent)} is out of date" in out for page in pages)
+    assert cli("leaderboard", "render", "--document", pages[0])[0] == 0
+    assert [page.read_text() == old for page in pages] == [False, True]
+    code, _, err = cli("leaderboard", "render", "--document", "nowhere.md")
+    assert (code, "'nowhere.md' does not exist" in err) == (2, True)
+
+
 def test_rates_and_pairs_are_filled_into_findings(cli, boards):
     page = boards.parent / "docs" / "findings.md"
     page.parent.mkdir()
