@@ -32,7 +32,7 @@ Check = Callable[[S], str | None]
 
 
 def run_checks(checks: Mapping[str, Check[S]], subject: S, names: Iterable[str] | None = None) -> Iterator[Finding]:
-    """Run checks one by one, their small matrices on one thread; a subject that raises has failed.
+    """Run checks one by one, small matrices on one thread, float32 exact; a subject that raises has failed.
 
     Args:
         checks: by name.
@@ -41,12 +41,12 @@ def run_checks(checks: Mapping[str, Check[S]], subject: S, names: Iterable[str] 
     """
     import torch
 
-    from benchbed.training.devices import single_threaded
+    from benchbed.training.devices import float32_products, single_threaded
 
     raised: dict[str, str] = {}
     for name in checks if names is None else names:
         try:
-            with torch.random.fork_rng(devices=[]), single_threaded():
+            with torch.random.fork_rng(devices=[]), single_threaded(), float32_products():
                 message = checks[name](subject)
         except Exception as error:
             message = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchbed.contracts import Task
 from benchbed.results.result import Costs
-from benchbed.training.devices import single_threaded
+from benchbed.training.devices import float32_products, single_threaded
 from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.seeding import generator
@@ -57,7 +57,7 @@ def seconds_a_step(recipes: Sequence[Recipe], device: torch.device) -> list[floa
 
     The fastest of a few passes; in turns, so that other load on the machine hits all alike.
     """
-    with single_threaded():
+    with single_threaded(), float32_products():
         groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
         batches = [[rows[:1].to(device) for rows in r.training_data(0, r.make_task(0), 0)] for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]

@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 import torch
+from planned import planned
 from strangers import install
 
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.entries.submission import command_of, submit
 from benchbed.boards.reading import read_standings
+from benchbed.checks.mixer import LEAK_CHECKS, conformance
+from benchbed.checks.subject import Subject
 from benchbed.config.request import RunRequest
 from benchbed.errors import DeviceError
+from benchbed.lab.trace.members import trace
+from benchbed.lab.trace.patching import patch
+from benchbed.lab.trace.snapshots import snapshot_files
 from benchbed.results.result import load_result, save_result
+from benchbed.runs.costs import seconds_a_step
 from benchbed.training.confirmation.hidden import confirm
 from benchbed.training.devices import float32_products
 from benchbed.training.engine import EngineSettings, choose_engine
@@ -39,15 +46,23 @@ def found():
              torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv, torch.backends.mkldnn.rnn)
     return torch.get_float32_matmul_precision(), {kind.fp32_precision for kind in kinds}
 
+always = False  # or only where batches are as large as in training
+
 class Loose(nn.Module):
     def __init__(self, dim: int, length: int):
         super().__init__()
         self.project = nn.Linear(dim, dim)
 
-    def forward(self, x):
-        if len(x) > 8:  # as training has it
+    def mixing_weights(self, x):
+        return torch.eye(x.shape[1]).expand(len(x), 1, -1, -1)
+
+    def mix(self, x, weights):
+        if always or len(x) > 8:
             assert found() == ("highest", {"ieee"}), found()
-        return self.project(x)
+        return weights[:, 0] @ self.project(x)
+
+    def forward(self, x):
+        return self.mix(x, self.mixing_weights(x))
 """
 
 
@@ -89,6 +104,19 @@ def test_nor_the_choice_of_an_engine_nor_the_question_that_is_asked_again(loose)
     held_out = loose.held_out_data(0, task)
     right = torch.ones_like(held_out.targets, dtype=torch.bool)
     assert not confirm(loose, 0, task, held_out, right, group.weights[0], group._shared).solved
+
+
+def test_nor_checks_nor_times_nor_maps_nor_patches(loose, configure, tmp_path):
+    run = planned(configure("loose", max_steps=20), tmp_path / "run")
+    _, traced = trace(run, EngineSettings("loop", CPU), lambda _: None)
+    assert traced[0].frames[20].mixing is not None
+    files = snapshot_files(run.folder, 0, 20)
+    assert patch(files[10], files[20]).late_step == 20
+    assert seconds_a_step([loose], CPU)[0] > 0
+    sys.modules["loose_mixer"].__dict__["always"] = True
+    subject = Subject(sys.modules["loose_mixer"].Loose, {}, 16, 8)
+    assert [f for f in conformance(subject, LEAK_CHECKS) if f.status == "failed"] == []
+    assert torch.get_float32_matmul_precision() == "medium"
 
 
 @pytest.mark.parametrize("tf32", [False, True])

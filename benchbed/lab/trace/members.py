@@ -18,6 +18,7 @@ from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
 from benchbed.runs.execute import Observer, PlannedRun, execute
 from benchbed.storage.files import write_atomically, write_yaml
+from benchbed.training.devices import float32_products
 from benchbed.training.engine import EngineSettings
 from benchbed.training.recipe import Recipe
 
@@ -88,6 +89,7 @@ def train_recorded(run: PlannedRun, engine: EngineSettings, fresh: bool) -> None
     execute(run, engine, lambda _: None, fresh=fresh, record=recorder(run.folder))
 
 
+@float32_products()
 def _look_into(
     recipe: Recipe, row: MemberRow, steps: list[int], losses: np.ndarray, folder: Path, chance_loss: float
 ) -> MemberTrace:

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from benchbed.contracts import PatchableMixer
 from benchbed.errors import OptionError, ResultError
 from benchbed.lab.trace.maps import patterns
-from benchbed.lab.trace.snapshots import load_snapshot, rebuild
+from benchbed.lab.trace.snapshots import Snapshot, load_snapshot, rebuild
 from benchbed.training.backbone import Backbone
+from benchbed.training.devices import float32_products
 from benchbed.training.recipe import Data, make_recipe
 
 __all__ = ["HeadPatch", "Patch", "patch"]
@@ -74,6 +75,12 @@ def patch(early: Path, late: Path) -> Patch:
     task = recipe.make_task(first.seed)
     data = recipe.held_out_data(first.seed, task)
     before, after = (rebuild(recipe, task, first.seed, snapshot.weights) for snapshot in (first, second))
+    with float32_products():
+        return _exchange((first, second), (before, after), data)
+
+
+def _exchange(snapshots: tuple[Snapshot, Snapshot], models: tuple[Backbone, Backbone], data: Data) -> Patch:
+    (first, second), (before, after) = snapshots, models
     donors = patterns(before, data.tokens), patterns(after, data.tokens)
     if donors[0] is None or donors[1] is None or not isinstance(before.blocks[0].mixer, PatchableMixer):
         raise OptionError(
