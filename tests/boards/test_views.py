@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 
 from benchbed.boards.comparison import compare
 from benchbed.boards.entries.entry import load_entry
-from benchbed.boards.views.markdown import agreement_markdown, fill_document
+from benchbed.boards.reading import read_standings
+from benchbed.boards.views.markdown import agreement_markdown, fill_document, rates_markdown
 from benchbed.errors import EntryError
 
 LEVEL = "tiny/linear_map@s1"
@@ -87,6 +88,17 @@ def test_rates_and_pairs_are_filled_into_findings(cli, boards):
     page.write_text(page.read_text().replace(pair, "static_mixer/nobody"))
     with pytest.raises(EntryError, match="'nobody': expected it on one board"):
         fill_document(page, boards, write=False)
+
+
+def test_that_no_mixer_chose_an_end_is_said(boards):
+    found = read_standings(boards / LEVEL)
+    board: Any = found | {"rows": found["rows"][:1]}
+    row = board["rows"][0]
+    inner = [row["tuning"][0] | {"rate": row["learning_rate"] * factor} for factor in (0.1, 1, 10)]
+    row["tuning"] = inner
+    assert "No mixer chose an end of the rates tried." in rates_markdown(board)
+    row["tuning"] = inner[1:]
+    assert "1 of 1 chose an end" in rates_markdown(board)
 
 
 def test_whether_boards_agree_is_a_rank_correlation_of_who_stands_on_both(boards):

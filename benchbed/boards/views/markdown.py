@@ -71,7 +71,9 @@ def rates_markdown(board: Standings) -> str:
         cells[row["learning_rate"]] = f"**{cells[row['learning_rate']]}**"
         rows.append([f"`{row['name']}`", *(cells.get(rate, "") for rate in rates), _range(row)])
     head = ["mixer", *(f"{rate:g}" for rate in rates), "scored seeds, steps"]
-    said = f"{ends} of {len(rows)} chose an end of the rates tried; past it they may do better."
+    said = "No mixer chose an end of the rates tried."
+    if ends:
+        said = f"{ends} of {len(rows)} chose an end of the rates tried; past it they may do better."
     if any(tuned["given_up"] for row in board["rows"] for tuned in row["tuning"]):
         said += (
             " A rate was given up where it could no longer win; what its other seeds would have done is not known."
