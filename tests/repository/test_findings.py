@@ -24,6 +24,20 @@ def starts():
     return steps | {name: load_entry(board / f"{name}.yaml").steps for name in ("mlp_mixer", "multi_head_attention")}
 
 
+@pytest.fixture(scope="module")
+def one_head(starts):
+    """The same with one head, by start; and with eight."""
+    with (ROOT / "docs" / "starts" / "one-head.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["mixer.heads"], row["mixer.start"]) for row in rows} == {("1", "torch")}
+    entry = ROOT / "leaderboards" / "lite" / "linear_map@s3" / "softmax_attention.yaml"
+    steps = {
+        ("tensor2tensor", 1): load_entry(entry).steps,
+        ("torch", 1): [int(row["steps"] or row["budget"]) for row in rows],
+    }
+    return steps | {(start, 8): starts[start] for start in ("tensor2tensor", "torch")}
+
+
 def test_the_first_start_is_the_boards_seed_by_seed(starts):
     assert starts["tensor2tensor"] == starts["multi_head_attention"]
 
@@ -55,3 +69,29 @@ def test_how_much_starts_differ(starts, pairs):
         assert f"{ratio:.2f} [{interval[0]:.2f}, {interval[1]:.2f}] | {p:.2g} | {adjusted:.2g} |" in row
         assert ("> " in row) == (max(starts[a]) == 2000)
         assert ("not told apart" in row) == (adjusted >= 0.05)
+
+
+@pytest.mark.parametrize("start", ["tensor2tensor", "torch"])
+def test_how_fast_one_head_is(one_head, start):
+    steps = one_head[start, 1]
+    low, high = mean_interval(steps, 2000) or (0, 0)
+    solved = sorted(step for step in steps if step < 2000)
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{start}`, 1 |"))
+    assert f"| {len(solved)}/16 | {sum(steps) / 16:,.0f} [{low:,.0f}, {high:,.0f}] |" in row
+    assert f"| {' to '.join(dict.fromkeys(map(str, (solved[0], solved[-1]))))} |" in row
+
+
+def test_how_much_heads_and_starts_differ(one_head):
+    pairs = {
+        "`tensor2tensor`, one head, eight heads": (("tensor2tensor", 1), ("tensor2tensor", 8)),
+        "`torch`, one head, eight heads": (("torch", 1), ("torch", 8)),
+        "one head, `tensor2tensor`, `torch`": (("tensor2tensor", 1), ("torch", 1)),
+    }
+    ps = [permutation_p(one_head[a], one_head[b]) for a, b in pairs.values()]
+    for (name, (a, b)), p, adjusted in zip(pairs.items(), ps, holm(ps), strict=True):
+        ratio, interval = ratio_of_means(one_head[a], one_head[b])
+        assert interval is not None
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| {name} |"))
+        assert f"> {ratio:.2f} [{interval[0]:.2f}, {interval[1]:.2f}] | {p:.2g} | {adjusted:.2g} |" in row
+        assert "slower" in row
+        assert adjusted < 0.05
