@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from benchbed.boards.comparison import compare
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.markdown import agreement_markdown, fill_document, rates_markdown
+from benchbed.boards.views.markdown import agreement_markdown, fill_document, matrix_markdown, rates_markdown
 from benchbed.errors import EntryError
 
 LEVEL = "tiny/linear_map@s1"
@@ -88,6 +88,22 @@ def test_rates_and_pairs_are_filled_into_findings(cli, boards):
     page.write_text(page.read_text().replace(pair, "static_mixer/nobody"))
     with pytest.raises(EntryError, match="'nobody': expected it on one board"):
         fill_document(page, boards, write=False)
+
+
+def test_a_matrix_has_every_mixer_on_every_board(boards):
+    found = read_standings(boards / LEVEL)
+    first, second = found["rows"]
+    slow = second | {"solved": second["seeds"] - 1, "mean_steps": 1234.5, "rank": 2}
+    withdrawn = first | {"name": "gone", "rank": None}
+    several: Any = [found | {"rows": [first, slow, withdrawn]}, found | {"level": "other@one", "rows": [slow]}]
+    head, _, *rows = matrix_markdown(several).splitlines()
+    assert head == "| mixer | `linear_map@s1` | `other@one` |"
+    both = f"> 1,234 ({slow['solved']}/{slow['seeds']})"
+    assert rows[:2] == [
+        f"| `{slow['name']}` | {both} | {both} |",
+        f"| `{first['name']}` | **{first['mean_steps']:,.0f}** |  |",
+    ]
+    assert not any("gone" in row for row in rows)
 
 
 def test_that_no_mixer_chose_an_end_is_said(boards):

@@ -2,12 +2,12 @@
 
 `<!-- board: <track> <level> -->` ... `<!-- /board -->` holds the standings, `rates` in place of `board` what every
 mixer did at each learning rate, `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs, and
-`<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards, and
-`overall` in its place every mixer over these levels.
+`<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards, and in its
+place `overall` every mixer over these levels, `matrix` the mean steps of every mixer on each of them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -27,13 +27,14 @@ __all__ = [
     "agreement_markdown",
     "board_markdown",
     "fill_document",
+    "matrix_markdown",
     "overall_markdown",
     "pairs_markdown",
     "rates_markdown",
 ]
 
 _BLOCK = re.compile(
-    r"(<!-- (board|rates|pairs|agreement|overall): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL
+    r"(<!-- (board|rates|pairs|agreement|overall|matrix): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL
 )
 
 
@@ -137,6 +138,27 @@ def overall_markdown(found: Sequence[Overall]) -> str:
     return f"{_table(head, 'l' + '-' * (len(head) - 2) + 'l', rows)}\n\n{OVERALL[0].upper()}{OVERALL[1:]}"
 
 
+def matrix_markdown(boards: Sequence[Standings]) -> str:
+    """Mean steps of every mixer on each board, those on most boards first; empty where it has not been run."""
+    columns = [{row["name"]: row for row in board["rows"] if row["rank"]} for board in boards]
+    names = sorted({name for column in columns for name in column})
+    names.sort(key=lambda name: -sum(name in column for column in columns))
+
+    def cell(column: Mapping[str, BoardRow], name: str) -> str:
+        if name not in column:
+            return ""
+        row = column[name]
+        unsolved = row["solved"] < row["seeds"]
+        steps = f"{'> ' if unsolved else ''}{row['mean_steps']:,.0f}"
+        best = f"**{steps}**" if row["rank"] == 1 and len(column) > 1 else steps
+        return f"{best} ({row['solved']}/{row['seeds']})" if unsolved else best
+
+    head = ["mixer", *(f"`{board['level']}`" for board in boards)]
+    rows = [[f"`{name}`", *(cell(column, name) for column in columns)] for name in names]
+    said = "Mean steps; in brackets seeds solved, where not all did; bold: no entry there is significantly faster."
+    return f"{_table(head, 'l' + '-' * len(boards), rows)}\n\n{said}"
+
+
 def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     """Put the current boards between a document's markers.
 
@@ -169,6 +191,8 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
         standings = [read_standings(boards / track / level) for level in levels]
         if kind == "agreement":
             return f"{start}{agreement_markdown(standings)}\n{end}"
+        if kind == "matrix":
+            return f"{start}{matrix_markdown(standings)}\n{end}"
         if kind == "overall":
             found = overall(standings, load_track(str(boards / track / "track.yaml")))
             return f"{start}{overall_markdown(found)}\n{end}"
