@@ -1,11 +1,10 @@
-r"""How much a start moves a mixer: attention as the boards have it, with the starts of three code bases.
+"""How much a start moves a mixer: attention as the boards have it, with the starts of three code bases.
 
     cd benchmarks
     benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.start=tensor2tensor,torch,gpt2
-    benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.heads=1 \
-        --grid mixer.start=torch,gpt2
+    benchbed sweep --track lite --task linear_map --mixer starts:Attention -g mixer.heads=1 -g mixer.start=torch
 
-Every start is tuned and scored as a board's entry is, in two to twenty minutes on two CPU cores.
+Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores.
 """
 
 from typing import Literal

@@ -73,8 +73,7 @@ def is_default_level(board: Path) -> bool:
     from benchbed.config.tracks import load_track
 
     tasks = load_track(str(board.parent / "track.yaml")).tasks
-    task, _, level = board.name.partition("@")
-    return task in tasks and tasks[task].default == level
+    return board.name in {file_name(f"{task}@{known.default}") for task, known in tasks.items()}
 
 
 def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:

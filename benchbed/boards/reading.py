@@ -98,7 +98,7 @@ def find_entry(boards: Path, name: str, track: str | None, level: str | None) ->
     ]
     found = [path for path in found if path.is_file()]
     found = [path for path in found if not is_archive(path.parent)] or found
-    if level is not None and len(found) > 1:
+    if level is not None and "@" not in level and len(found) > 1:
         found = [path for path in found if is_default_level(path.parent)] or found
     if len(found) != 1:
         where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"

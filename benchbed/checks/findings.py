@@ -46,7 +46,7 @@ def run_checks(checks: Mapping[str, Check[S]], subject: S, names: Iterable[str] 
     raised: dict[str, str] = {}
     for name in checks if names is None else names:
         try:
-            with torch.random.fork_rng(devices=[]), single_threaded(), float32_products():
+            with torch.random.fork_rng(devices=[]), single_threaded(), float32_products(tf32=False):
                 message = checks[name](subject)
         except Exception as error:
             message = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -207,7 +207,13 @@ def withdraw(
 def render(
     documents: Annotated[
         list[Path] | None,
-        typer.Option("--document", exists=True, help="Markdown with markers.", show_default=", ".join(_DOCUMENTS)),
+        typer.Option(
+            "--document",
+            exists=True,
+            dir_okay=False,
+            help="Markdown with markers.",
+            show_default=", ".join(_DOCUMENTS),
+        ),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Also write a static site into this folder.")] = None,
     dry: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 on drift.")] = False,

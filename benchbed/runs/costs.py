@@ -57,7 +57,7 @@ def seconds_a_step(recipes: Sequence[Recipe], device: torch.device) -> list[floa
 
     The fastest of a few passes; in turns, so that other load on the machine hits all alike.
     """
-    with single_threaded(), float32_products():
+    with single_threaded(), float32_products(tf32=False):
         groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
         batches = [[rows[:1].to(device) for rows in r.training_data(0, r.make_task(0), 0)] for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]

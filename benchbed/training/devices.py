@@ -39,7 +39,7 @@ def single_threaded() -> Iterator[None]:
 
 
 @contextmanager
-def float32_products(*, tf32: bool = False) -> Iterator[None]:
+def float32_products(*, tf32: bool) -> Iterator[None]:
     """Products, convolutions and recurrences of float32 inside: exact ones, or TF32 on CUDA; as before outside.
 
     torch's own setting is exact for products and TF32 for the rest, and any plug-in's import can change it for all;

@@ -66,6 +66,12 @@ def test_a_task_without_a_level_means_its_default_level(boards, cli):
     assert cli("compare", "static_mixer", "softmax_attention", "--level", "linear_map")[0] == 0
     with pytest.raises(EntryError, match="found it on tiny/linear_map@s1"):
         find_entry(boards, "static_mixer", None, None)
+    elsewhere = shutil.copytree(boards / "tiny", boards / "other")
+    track = (elsewhere / "track.yaml").read_text()
+    (elsewhere / "track.yaml").write_text(track.replace("default: s1", "default: s2"))
+    with pytest.raises(EntryError, match="found it on other/linear_map@s1"):
+        find_entry(boards, "static_mixer", None, "linear_map@s1")  # a level that is named is no question of defaults
+    shutil.rmtree(elsewhere)
     (default / "static_mixer.yaml").unlink()
     assert find_entry(boards, "static_mixer", None, "linear_map") == other / "static_mixer.yaml", "no other has it"
 

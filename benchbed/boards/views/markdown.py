@@ -7,6 +7,7 @@ place `overall` every mixer over these levels, `matrix` the mean steps of every 
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -141,8 +142,7 @@ def overall_markdown(found: Sequence[Overall]) -> str:
 def matrix_markdown(boards: Sequence[Standings]) -> str:
     """Mean steps of every mixer on each board, those on most boards first; empty where it has not been run."""
     columns = [{row["name"]: row for row in board["rows"] if row["rank"]} for board in boards]
-    names = sorted({name for column in columns for name in column})
-    names.sort(key=lambda name: -sum(name in column for column in columns))
+    boards_of = Counter(name for column in columns for name in column)
 
     def cell(column: Mapping[str, BoardRow], name: str) -> str:
         if name not in column:
@@ -154,7 +154,10 @@ def matrix_markdown(boards: Sequence[Standings]) -> str:
         return f"{best} ({row['solved']}/{row['seeds']})" if unsolved else best
 
     head = ["mixer", *(f"`{board['level']}`" for board in boards)]
-    rows = [[f"`{name}`", *(cell(column, name) for column in columns)] for name in names]
+    rows = [
+        [f"`{name}`", *(cell(column, name) for column in columns)]
+        for name in sorted(boards_of, key=lambda n: (-boards_of[n], n))
+    ]
     said = "Mean steps; in brackets seeds solved, where not all did; bold: no entry there is significantly faster."
     return f"{_table(head, 'l' + '-' * len(boards), rows)}\n\n{said}"
 
@@ -189,10 +192,9 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
         if kind == "pairs":
             return f"{start}{pairs_markdown(couples)}\n{end}"
         standings = [read_standings(boards / track / level) for level in levels]
-        if kind == "agreement":
-            return f"{start}{agreement_markdown(standings)}\n{end}"
-        if kind == "matrix":
-            return f"{start}{matrix_markdown(standings)}\n{end}"
+        if kind in ("agreement", "matrix"):
+            several = agreement_markdown if kind == "agreement" else matrix_markdown
+            return f"{start}{several(standings)}\n{end}"
         if kind == "overall":
             found = overall(standings, load_track(str(boards / track / "track.yaml")))
             return f"{start}{overall_markdown(found)}\n{end}"

@@ -89,7 +89,7 @@ def train_recorded(run: PlannedRun, engine: EngineSettings, fresh: bool) -> None
     execute(run, engine, lambda _: None, fresh=fresh, record=recorder(run.folder))
 
 
-@float32_products()
+@float32_products(tf32=False)
 def _look_into(
     recipe: Recipe, row: MemberRow, steps: list[int], losses: np.ndarray, folder: Path, chance_loss: float
 ) -> MemberTrace:

@@ -75,7 +75,7 @@ def patch(early: Path, late: Path) -> Patch:
     task = recipe.make_task(first.seed)
     data = recipe.held_out_data(first.seed, task)
     before, after = (rebuild(recipe, task, first.seed, snapshot.weights) for snapshot in (first, second))
-    with float32_products():
+    with float32_products(tf32=False):
         return _exchange((first, second), (before, after), data)
 
 
