@@ -305,7 +305,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(tiny_path, tmp_path):
 def test_runs_that_train_as_one_give_what_each_gives_alone(configure, tmp_path):
     cells = [configure(task_options={"sparsity": s}, seeds=2) for s in ("1", "2", "3")]
     runs = [planned(config, tmp_path / "together" / config.identity) for config in cells]
-    assert len({run.shape for run in runs}) == 1
+    assert len({each.shape for each in runs}) == 1
     alone = [run(config, tmp_path / "alone" / config.identity).result for config in cells]
     stages = []
     outcomes = execute_together(runs, REQUEST, lambda p: stages.append((p.stage, len(p.trajectories))))
