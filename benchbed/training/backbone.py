@@ -28,6 +28,11 @@ class Backbone(nn.Module):
         layers: blocks.
     """
 
+    predicting: Tensor | None
+    """`(N,)`, from which positions; a buffer, because an index on the CPU would be sent to a GPU at every step. None
+    where they are a stretch.
+    """
+
     def __init__(
         self,
         make_mixer: Callable[[], nn.Module],
@@ -46,7 +51,9 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(_Block(make_mixer(), dim, mlp_dim) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, vocabulary)
-        self.predicting = _as_slice(scored.nonzero().flatten() - 1)
+        positions = scored.nonzero().flatten() - 1
+        self._stretch = _as_stretch(positions)
+        self.register_buffer("predicting", positions if self._stretch is None else None, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits `(B, N, V)` of the scored tokens of `(B, T)`; the last token is fed and predicts nothing."""
@@ -54,7 +61,7 @@ class Backbone(nn.Module):
         *earlier, last = self.blocks
         for block in earlier:
             x = block(x)
-        return self.head(self.norm(last(x, self.predicting)))
+        return self.head(self.norm(last(x, self._stretch if self.predicting is None else self.predicting)))
 
 
 class _Block(nn.Module):
@@ -65,14 +72,14 @@ class _Block(nn.Module):
         self.mlp_norm = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, mlp_dim)
 
-    def forward(self, x: Tensor, keep: slice | list[int] = slice(None)) -> Tensor:
+    def forward(self, x: Tensor, keep: slice | Tensor = slice(None)) -> Tensor:
         """Map `(B, T, D)` to `(B, T, D)`, or to the positions to keep."""
         x = (x + self.mixer(self.mixer_norm(x)))[:, keep]
         return x + self.mlp(self.mlp_norm(x))
 
 
-def _as_slice(positions: Tensor) -> slice | list[int]:
-    """A run of positions as a slice, which costs no copy; any others as a list."""
+def _as_stretch(positions: Tensor) -> slice | None:
+    """Positions one after the other as a slice, which costs no copy; None for others."""
     first, last = int(positions[0]), int(positions[-1])
     whole = torch.equal(positions, torch.arange(first, last + 1))
-    return slice(first, last + 1) if whole else positions.tolist()
+    return slice(first, last + 1) if whole else None

@@ -82,6 +82,17 @@ class Hidden(LeftBehind):
         return self.project(x) * self.scale
 
 
+class Lists(LeftBehind):
+    """Takes channels by a list, which becomes an index on the CPU."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.order = [*range(1, dim), 0]
+
+    def forward(self, x):
+        return self.project(x[:, :, self.order])
+
+
 @pytest.mark.parametrize(
     ("mixer", "message"),
     [
@@ -91,6 +102,7 @@ class Hidden(LeftBehind):
         (Picks, "on CUDA every step would wait"),
         (GoesHome, "on CUDA every step would wait"),
         (Hidden, "on CUDA it would fail"),
+        (Lists, "on CUDA every step would send a tensor there"),
     ],
 )
 def test_what_would_go_wrong_is_a_note(mixer, message):
@@ -112,7 +124,7 @@ def test_an_interval_of_the_engine_waits_for_nothing(monkeypatch):
     drawn = [made.training_data(member.seed, made.make_task(member.seed), 0) for member in members]
     batches = Data(*(torch.stack([rows[:3] for rows in both], dim=1) for both in zip(*drawn, strict=True)))
     weights = group.weights
-    with FakeTensorMode() as mode, pretended._Moves():
+    with FakeTensorMode() as mode:
 
         def there(tensor):
             return mode.from_tensor(tensor).to("cuda")
@@ -129,5 +141,6 @@ def test_an_interval_of_the_engine_waits_for_nothing(monkeypatch):
         monkeypatch.setattr("benchbed.training.group._stack", lambda *_: batches)
         monkeypatch.setattr(type(made), "training_data", lambda *_: None)
         monkeypatch.setattr(torch.autograd, "grad", lambda loss, weights: (torch.zeros_like(weights),))
-        group._train_interval()
+        with pretended._Moves():
+            group._train_interval()
     assert (group.step, group._finite.device.type, tuple(group._finite.shape)) == (3, "cuda", (2,))
