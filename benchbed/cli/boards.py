@@ -176,6 +176,10 @@ def verify(
     else:
         print(f"published: {' '.join(map(str, loaded.steps))} (seeds {_span(loaded.result.config.scoring_seeds)})")
         print(f"again:     {' '.join(map(str, steps))} (seeds {_span(chosen)})")
+        before = loaded.result.environment
+        if (before.device, before.torch) != (outcome.device, outcome.torch):
+            there, here = (f"torch {one.torch} on {one.device}" for one in (before, outcome))
+            print(f"published with {there}; again with {here}")
         test = "independent seeds" if fresh_seeds else "seed by seed"
         print(f"{outcome.verdict}" + ("" if outcome.p is None else f" (exact test, {test}: p = {outcome.p:.3g})"))
         if outcome.verdict == "consistent" and not fresh_seeds and len(chosen) < 6:

@@ -13,6 +13,7 @@ from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.entries.submission import submit
 from benchbed.errors import EntryError, OptionError
 from benchbed.training import engine
+from benchbed.training.devices import device_name
 
 LEVEL = "tiny/linear_map@s1"
 CPU = torch.device("cpu")
@@ -32,6 +33,19 @@ def test_training_again_gives_the_same_steps_and_the_mark_survives_the_check(cli
     path = boards / LEVEL / "static_mixer.yaml"
     path.write_text(path.read_text().replace("by: Tester", "by: Sombody"))
     assert audit(boards)[1], "but not by hand"
+
+
+def test_what_was_trained_elsewhere_says_where(cli, boards):
+    """Other numbers than published, seed by seed, have another reason there than a cheat."""
+    path = boards / LEVEL / "static_mixer.yaml"
+    entry = load_entry(path)
+    there = entry.result.environment.model_copy(update={"torch": "2.11.0", "device": "NVIDIA H100"})
+    save_entry(
+        entry.model_copy(update={"result": entry.result.model_copy(update={"environment": there})}).sealed(), path
+    )
+    _, out, _ = cli("leaderboard", "verify", "static_mixer", "--device", "cpu")
+    told = f"published with torch 2.11.0 on NVIDIA H100; again with torch {torch.__version__} on {device_name(CPU)}"
+    assert told in out.splitlines()
 
 
 def test_planted_better_steps_are_inconsistent(cli, boards):
