@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import interpreted  # noqa: F401
 import pytest
 import torch
 from planned import git, planned
@@ -20,10 +21,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # `pytest -n`: every worker has a core, and so have the processes that it starts.
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-
-if not torch.cuda.is_available():
-    # For tests/mixers/test_fla.py; Triton reads it when it is imported, which torch does here and there.
-    os.environ["TRITON_INTERPRET"] = "1"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def randomised(module):
     return module
 
 
-def compare(mixer, theirs, call, mapping, *, dtype=torch.float64, tolerance=1e-9):
+def compare(mixer, theirs, call, mapping, *, dtype=torch.float64, tolerance=1e-9, device="cpu"):
     """The same weights must give the same output, the same gradient of the input and of every weight.
 
     Args:
@@ -32,15 +32,16 @@ def compare(mixer, theirs, call, mapping, *, dtype=torch.float64, tolerance=1e-9
             gives our weights, and of their gradients our gradients.
         dtype: in which to compute.
         tolerance: largest difference, relative to the largest number.
+        device: on which to compute.
     """
-    theirs = randomised(theirs.to(dtype))
-    mixer = mixer.to(dtype)
+    theirs = randomised(theirs.to(dtype)).to(device)
+    mixer = mixer.to(device, dtype)
     assert set(mapping) == {name for name, _ in mixer.named_parameters()}
     their_weights = {name: p.detach() for name, p in theirs.named_parameters()}
     with torch.no_grad():
         for name, parameter in mixer.named_parameters():
             parameter.copy_(mapping[name](their_weights).reshape(parameter.shape))
-    inputs = torch.randn(2, BATCH, LENGTH, DIM, dtype=dtype, generator=torch.Generator().manual_seed(2))
+    inputs = torch.randn(2, BATCH, LENGTH, DIM, dtype=dtype, generator=torch.Generator().manual_seed(2)).to(device)
     x, probe = inputs[0].requires_grad_(), inputs[1]
     other = x.detach().clone().requires_grad_()
     mine, expected = mixer(x), call(other)

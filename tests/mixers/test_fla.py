@@ -1,7 +1,7 @@
 """The twins by flash-linear-attention: for the same weights the same function as benchbed's own mixers.
 
-Where there is a GPU its kernels run on it; elsewhere Triton's interpreter (`conftest.py` chooses it) runs them on the
-CPU, as they are written and slowly. `pip install -e ".[oracles]"`.
+Where there is a GPU its kernels run on it; elsewhere Triton's interpreter (`interpreted.py` chooses it) runs them on
+the CPU, as they are written and slowly. `pip install -e ".[oracles]"`.
 """
 
 import builtins
@@ -13,6 +13,7 @@ from oracles import DIM, LENGTH, compare, convolution, ours, stack, take
 
 from benchbed.plugins import registry
 from benchbed.plugins.registry import find, plugins
+from benchbed.training.devices import float32_products
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -132,4 +133,6 @@ def test_a_twin_is_the_same_function(twin, name):
     theirs = twin(name)
     if name == "kimi_delta_attention":
         theirs.layer.g_proj[1].bias = None  # all that it has and ours has not
-    compare(ours(name), theirs, theirs, MAPPINGS[name], dtype=torch.float32, tolerance=1e-4)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with float32_products(tf32=False):  # as the engine trains; Triton's own default is TF32
+        compare(ours(name), theirs, theirs, MAPPINGS[name], dtype=torch.float32, tolerance=1e-4, device=device)
