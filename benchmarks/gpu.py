@@ -1,19 +1,23 @@
-"""A half hour on a GPU, in pieces that go on where the last call stopped.
+"""Some minutes on a GPU, in pieces side by side that go on where the last call stopped.
 
     python benchmarks/gpu.py --dry-run
-    python benchmarks/gpu.py --minutes 9 --out gpu
+    python benchmarks/gpu.py --minutes 8 --out gpu
 
-What is worth most comes first: does it work there, how fast is it, and boards of the track `standard`. A call ends in
-time, whatever is running; the next one, in the same folder, leaves out what is finished and goes on with the rest.
-Logs, results and the state of the pieces lie in the folder, and `carry.tar.gz` holds what is worth taking home.
+First what is measured, with the machine to itself; then, six at a time, in order of worth: does it work there, boards
+of `lite`, which an H100 fills some sixty times as fast as two cores, and boards of `standard`. A call ends in time,
+whatever is running; the next one, in the same folder, leaves out what is finished and goes on with the rest. Logs,
+results and the state of the pieces lie in the folder, and `carry.tar.gz` holds what is worth taking home.
 """
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,8 @@ _AGAIN = 75
 """Exit code of a benchbed command that ran into its time limit and goes on when it is called again."""
 _LEAST = 20.0
 """Seconds below which no piece is begun."""
+_PAPER = ("multi_head_attention", "mlp_mixer", "mamba", "gated_delta_net", "rwkv7", "xlstm", "linear_rnn")
+"""The architectures of the paper, whose boards are filled first."""
 
 
 @dataclass(frozen=True)
@@ -34,57 +40,76 @@ class Piece:
     seconds: int
     goes_on: bool = False
     """Whether it takes a `--time-limit`, and goes on where it stopped; else it begins anew."""
+    alone: bool = False
+    """Whether nothing may run beside it, because it is a measurement."""
 
 
 def pieces(out: Path) -> list[Piece]:
     """All of them, in order of worth."""
     python = sys.executable
-    pytest, benchbed = (python, "-m", "pytest", "-q"), (python, "-m", "benchbed")
-    twins = [plugin.label for plugin in plugins("mixer") if plugin.built_in and plugin.needs_cuda]
-    first = ["multi_head_attention", "mlp_mixer"]
-    rest = [p.label for p in plugins("mixer") if p.built_in and not p.needs_cuda and p.label not in first]
-    fill = (*benchbed, "suite", "run", "--track", "standard", "--device", "cuda", "--out", str(out / "runs"))
+    pytest = (python, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider")
     speed = (python, "benchmarks/speed.py", "--device", "cuda")
+    there = ("--device", "cuda", "--out", str(out / "runs"))
+    others = [p.label for p in plugins("mixer") if p.built_in and not p.needs_cuda and p.label not in _PAPER]
+
+    def fill(name: str, track: str, mixers: str, *more: str) -> Piece:
+        suite = (python, "-m", "benchbed", "suite", "run", "--track", track, "--mixers", mixers, *there, *more)
+        return Piece(name, suite, 540, goes_on=True)
+
     return [
+        Piece("speed-lite", (*speed, "--shapes", "lite", "--members", "1,16,48"), 90, alone=True),
+        Piece("speed-standard", (*speed, "--shapes", "standard", "--members", "1,24"), 60, alone=True),
         Piece("tests", (*pytest, "-m", "gpu", "tests"), 180),
-        Piece("speed-lite", (*speed, "--shapes", "lite"), 120),
-        Piece("speed-standard", (*speed, "--shapes", "standard"), 240),
-        Piece("map", (*fill, "--levels", "linear_map@s3", "--mixers", ",".join(first)), 540, goes_on=True),
-        Piece("twins", (*pytest, "-m", "slow", "tests/mixers/test_fla.py"), 180),
-        Piece("map-all", (*fill, "--levels", "linear_map@s3", "--mixers", ",".join(rest)), 540, goes_on=True),
-        Piece("map-twins", (*fill, "--levels", "linear_map@s3", "--mixers", ",".join(twins)), 540, goes_on=True),
-        Piece("levels", (*fill, "--mixers", ",".join(first)), 540, goes_on=True),
+        Piece("all-tests", (*pytest, "-n", "4", "--ignore", "tests/repository", "tests"), 400),
+        Piece("twins", (*pytest, "-m", "slow", "tests/mixers/test_fla.py"), 400),
+        *(fill(f"lite-{mixer}", "lite", mixer) for mixer in _PAPER),
+        *(fill(f"map-{mixer}", "standard", mixer, "--levels", "linear_map@s3") for mixer in _PAPER),
+        *(fill(f"lite-{mixer}", "lite", mixer) for mixer in others),
+        fill("standard", "standard", ",".join(_PAPER[:2])),
     ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=9.0, help="how long this call may take")
+    parser.add_argument("--minutes", type=float, default=8.0, help="how long this call may take")
+    parser.add_argument("--beside", type=int, default=6, help="pieces that run side by side")
+    parser.add_argument("--only", help="comma-separated names of pieces")
     parser.add_argument("--out", type=Path, default=Path("gpu"), help="folder of logs and results")
     parser.add_argument("--dry-run", action="store_true", help="show the pieces, and run none")
     given = parser.parse_args()
-    every = pieces(given.out)
+    every = [piece for piece in pieces(given.out) if not given.only or piece.name in given.only.split(",")]
     if given.dry_run:
         for piece in every:
-            print(f"{piece.name:16}{piece.seconds:5} s  {' '.join(piece.command)}")
+            print(f"{piece.name:30}{piece.seconds:5} s  {' '.join(piece.command)}")
         return
-    run(every, given.out, 60 * given.minutes)
+    run(every, given.out, 60 * given.minutes, given.beside)
 
 
-def run(every: list[Piece], out: Path, seconds: float) -> None:
+def run(every: list[Piece], out: Path, seconds: float, beside: int) -> None:
     """Run what is not finished until the time is up; a piece that fails does not stop the others."""
     out.mkdir(parents=True, exist_ok=True)
-    ends, state = time.monotonic() + seconds, out / "state.json"
+    ends, state, writing = time.monotonic() + seconds, out / "state.json", threading.Lock()
     told: dict[str, str] = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
-    for piece in every:
+
+    def take(piece: Piece) -> None:
         left = ends - time.monotonic()
-        if told.get(piece.name) in ("finished", "failed"):
-            continue
-        if left < _LEAST:
-            break
-        told[piece.name] = _run(piece, out, min(piece.seconds, left))
-        print(f"{piece.name}: {told[piece.name]}", flush=True)
-        state.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        if told.get(piece.name) in ("finished", "failed") or left < _LEAST:
+            return
+        became = _run(piece, out, min(piece.seconds, left))
+        with writing:
+            told[piece.name] = became
+            print(f"{piece.name}: {became}", flush=True)
+            state.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            _pack(out)
+
+    for piece in every:
+        if piece.alone:
+            take(piece)
+    with ThreadPoolExecutor(beside) as pool:
+        list(pool.map(take, [piece for piece in every if not piece.alone]))
+
+
+def _pack(out: Path) -> None:
     with tarfile.open(out / "carry.tar.gz", "w:gz") as carried:
         for pattern in ("*.log", "state.json", "runs/*/*/*/result.yaml", "runs/*/*/*/history.npz"):
             for path in sorted(out.glob(pattern)):
@@ -97,10 +122,16 @@ def _run(piece: Piece, out: Path, seconds: float) -> str:
     with (out / f"{piece.name}.log").open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(limited)}\n")
         log.flush()
-        try:
-            code = subprocess.run(limited, stdout=log, stderr=log, timeout=seconds, check=False).returncode
-        except subprocess.TimeoutExpired:
-            return "interrupted"
+        with subprocess.Popen(limited, stdout=log, stderr=log) as process:
+            try:
+                code = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)  # pytest says then what has failed so far
+                try:
+                    process.wait(5)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                return "interrupted"
     return {0: "finished", _AGAIN: "interrupted"}.get(code, "failed")
 
 
