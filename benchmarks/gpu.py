@@ -4,9 +4,10 @@
     python benchmarks/gpu.py --minutes 8 --out gpu
 
 First what is measured, with the machine to itself; then, six at a time, in order of worth: does it work there, boards
-of `lite`, which an H100 fills some sixty times as fast as two cores, and boards of `standard`. A call ends in time,
-whatever is running; the next one, in the same folder, leaves out what is finished and goes on with the rest. Logs,
-results and the state of the pieces lie in the folder, and `carry.tar.gz` holds what is worth taking home.
+of `lite`, which an H100 fills some sixty times as fast as two cores, the paper's figures at medium scale, and boards
+of `standard`. A call ends in time, whatever is running; the next one, in the same folder, leaves out what is finished
+and goes on with the rest. Logs, results and the state of the pieces lie in the folder, and `carry.tar.gz` holds what
+is worth taking home.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchbed.lab.paper.experiments import FIGURES
 from benchbed.plugins.registry import plugins
 
 _AGAIN = 75
@@ -49,12 +51,28 @@ def pieces(out: Path) -> list[Piece]:
     python = sys.executable
     pytest = (python, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider")
     speed = (python, "benchmarks/speed.py", "--device", "cuda")
-    there = ("--device", "cuda", "--out", str(out / "runs"))
+    there = ("--device", "cuda", "--out")
     others = [p.label for p in plugins("mixer") if p.built_in and not p.needs_cuda and p.label not in _PAPER]
 
     def fill(name: str, track: str, mixers: str, *more: str) -> Piece:
-        suite = (python, "-m", "benchbed", "suite", "run", "--track", track, "--mixers", mixers, *there, *more)
-        return Piece(name, suite, 540, goes_on=True)
+        suite = (
+            python,
+            "-m",
+            "benchbed",
+            "suite",
+            "run",
+            "--track",
+            track,
+            "--mixers",
+            mixers,
+            *there,
+            str(out / "runs"),
+        )
+        return Piece(name, (*suite, *more), 540, goes_on=True)
+
+    def reproduce(figure: str) -> Piece:
+        command = (python, "-m", "benchbed", "reproduce", figure, "--scale", "medium", *there, str(out / "figures"))
+        return Piece(figure, command, 540, goes_on=True)
 
     return [
         Piece("speed-lite", (*speed, "--shapes", "lite", "--members", "1,16,48"), 90, alone=True),
@@ -63,6 +81,7 @@ def pieces(out: Path) -> list[Piece]:
         Piece("all-tests", (*pytest, "-n", "4", "--ignore", "tests/repository", "tests"), 400),
         Piece("twins", (*pytest, "-m", "slow", "tests/mixers/test_fla.py"), 400),
         *(fill(f"lite-{mixer}", "lite", mixer) for mixer in _PAPER),
+        *(reproduce(figure) for figure, experiment in FIGURES.items() if experiment and experiment.medium),
         *(fill(f"map-{mixer}", "standard", mixer, "--levels", "linear_map@s3") for mixer in _PAPER),
         *(fill(f"lite-{mixer}", "lite", mixer) for mixer in others),
         fill("standard", "standard", ",".join(_PAPER[:2])),
@@ -111,7 +130,7 @@ def run(every: list[Piece], out: Path, seconds: float, beside: int) -> None:
 
 def _pack(out: Path) -> None:
     with tarfile.open(out / "carry.tar.gz", "w:gz") as carried:
-        for pattern in ("*.log", "state.json", "runs/*/*/*/result.yaml", "runs/*/*/*/history.npz"):
+        for pattern in ("*.log", "state.json", "runs/*/*/*/result.yaml", "runs/*/*/*/history.npz", "figures/*/*.*"):
             for path in sorted(out.glob(pattern)):
                 carried.add(path, path.relative_to(out))
 
