@@ -67,7 +67,7 @@ def test_the_page_runs_as_a_notebook_does(here, monkeypatch):
     quick.compare = lambda first, second, **more: benchbed.compare(
         "multi_head_attention" if isinstance(first, benchbed.Result) else first,
         second,
-        **({"level": "linear_map@s3"} | more),
+        **({"track": "lite", "level": "linear_map@s3"} | more),
     )
     monkeypatch.setitem(sys.modules, "benchbed_of_the_page", quick)  # pyright: ignore[reportArgumentType]
     frames = types.SimpleNamespace(DataFrame=lambda rows: frames.made.append(list(rows)), made=[])

@@ -58,6 +58,15 @@ def test_what_it_shows_is_the_published_entry():
     assert shown == seen.getvalue()
 
 
+def test_a_command_about_an_entry_names_its_board():
+    """Or it would stop working on the day on which another board gets an entry of that name."""
+    pages = [*DOCS, *(ROOT / "docs").glob("*.md")]
+    about = re.compile(r"^benchbed (compare|leaderboard (verify|withdraw)) .*", flags=re.MULTILINE)
+    found = [line[0] for page in pages for line in about.finditer(page.read_text())]
+    assert found
+    assert [line for line in found if "--track" not in line or "--level" not in line] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
 def test_every_command_runs(path, tmp_path):
