@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -107,8 +108,9 @@ def why_not_compiled(recipe: Recipe, device: torch.device, *, vectorise: bool) -
     """What `torch.compile` says of this mixer, or None if it gives the gradients that there are without it."""
     members = [Member(0, 1e-3)]
     try:
-        # Single-threaded as workers are, who find the code on disk: the number of threads is part of it.
-        with single_threaded():
+        # Single-threaded as workers are, who find the code on disk: the number of threads is part of it. What torch
+        # warns of while it compiles is no reason against a mixer, not even where warnings are errors.
+        with single_threaded(), warnings.catch_warnings(action="ignore"):
             losses = compiled_losses(recipe, device, vectorise=vectorise)
             gradients = _gradients(recipe, Group(recipe, members, device, vectorise=vectorise, losses=losses))
     except Exception as error:  # a compiler has errors of many kinds, and all of them mean that it cannot

@@ -1,6 +1,7 @@
 """The engine's invariants. Tolerances: engines agree to 1e-4 in loss over the first intervals; `loop` is exact."""
 
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -238,6 +239,16 @@ def test_what_is_compiled_is_tried_before_it_trains(configure, monkeypatch, comp
     settings, found = choose_engine(recipe, EngineSettings("loop", CPU, compiled=True))
     assert settings.compiled == (note is None)
     assert found == (note and f"torch.compile cannot train this mixer: {note}")
+
+
+def test_a_warning_of_the_compiler_is_no_reason_against_a_mixer(configure, monkeypatch):
+    """Warnings are errors here, and on CUDA torch 2.11 warns of its own when it forgets what was compiled."""
+    recipe, _ = make_recipe(configure())
+    monkeypatch.setattr(torch, "compile", lambda losses: losses)
+    warn = partial(warnings.warn, "`torch.jit.script_method` is deprecated", DeprecationWarning)
+    monkeypatch.setattr(torch.compiler, "reset", warn)
+    settings, note = choose_engine(recipe, EngineSettings("loop", CPU, compiled=True))
+    assert (settings.compiled, note) == (True, None)
 
 
 def test_the_tenth_mixer_of_a_process_is_compiled_as_the_first_is(configure, monkeypatch):
