@@ -108,9 +108,8 @@ def why_not_compiled(recipe: Recipe, device: torch.device, *, vectorise: bool) -
     """What `torch.compile` says of this mixer, or None if it gives the gradients that there are without it."""
     members = [Member(0, 1e-3)]
     try:
-        # Single-threaded as workers are, who find the code on disk: the number of threads is part of it. What torch
-        # warns of while it compiles is no reason against a mixer, not even where warnings are errors.
-        with single_threaded(), warnings.catch_warnings(action="ignore"):
+        # Single-threaded as workers are, who find the code on disk: the number of threads is part of it.
+        with single_threaded():
             losses = compiled_losses(recipe, device, vectorise=vectorise)
             gradients = _gradients(recipe, Group(recipe, members, device, vectorise=vectorise, losses=losses))
     except Exception as error:  # a compiler has errors of many kinds, and all of them mean that it cannot
@@ -125,7 +124,8 @@ def compiled_losses(recipe: Recipe, device: torch.device, *, vectorise: bool) ->
     From nothing: torch compiles one function for a few kinds of input and leaves it as it is for more, with a line in
     its log. All mixers of a process share that function.
     """
-    torch.compiler.reset()
+    with warnings.catch_warnings(action="ignore"):  # of what torch imports for it on CUDA: no reason against a mixer
+        torch.compiler.reset()
     logging.getLogger("torch.utils.cpp_extension").setLevel(
         logging.ERROR
     )  # that there is no CUDA is no news on a CPU
