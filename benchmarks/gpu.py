@@ -4,10 +4,9 @@
     python benchmarks/gpu.py --minutes 8 --out gpu
 
 First what is measured, with the machine to itself; then, six at a time, in order of worth: does it work there, boards
-of `lite`, which an H100 fills some sixty times as fast as two cores, the paper's figures at medium scale, and boards
-of `standard`. A call ends in time, whatever is running; the next one, in the same folder, leaves out what is finished
-and goes on with the rest. Logs, results and the state of the pieces lie in the folder, and `carry.tar.gz` holds what
-is worth taking home.
+of `lite`, the paper's figures at medium scale, and boards of `standard`. A call ends in time, whatever is running;
+the next one, in the same folder, leaves out what is finished and goes on with the rest. Logs, results and the state
+of the pieces lie in the folder, and `carry.tar.gz` holds what is worth taking home.
 """
 
 import argparse
@@ -18,6 +17,7 @@ import sys
 import tarfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,40 +51,32 @@ def pieces(out: Path) -> list[Piece]:
     python = sys.executable
     pytest = (python, "-m", "pytest", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider")
     speed = (python, "benchmarks/speed.py", "--device", "cuda")
-    there = ("--device", "cuda", "--out")
-    others = [p.label for p in plugins("mixer") if p.built_in and not p.needs_cuda and p.label not in _PAPER]
+    without = [plugin for plugin in plugins("mixer") if plugin.built_in and plugin.label not in _PAPER]
+    others, twins = ([p.label for p in without if p.needs_cuda == needed] for needed in (False, True))
 
-    def fill(name: str, track: str, mixers: str, *more: str) -> Piece:
-        suite = (
-            python,
-            "-m",
-            "benchbed",
-            "suite",
-            "run",
-            "--track",
-            track,
-            "--mixers",
-            mixers,
-            *there,
-            str(out / "runs"),
-        )
-        return Piece(name, (*suite, *more), 540, goes_on=True)
+    def benchbed(name: str, folder: str, *command: str) -> Piece:
+        where = ("--device", "cuda", "--out", str(out / folder))
+        return Piece(name, (python, "-m", "benchbed", *command, *where), 540, goes_on=True)
+
+    def fill(name: str, track: str, mixers: Sequence[str], *more: str) -> Piece:
+        return benchbed(name, "runs", "suite", "run", "--track", track, "--mixers", ",".join(mixers), *more)
 
     def reproduce(figure: str) -> Piece:
-        command = (python, "-m", "benchbed", "reproduce", figure, "--scale", "medium", *there, str(out / "figures"))
-        return Piece(figure, command, 540, goes_on=True)
+        return benchbed(figure, "figures", "reproduce", figure, "--scale", "medium")
 
+    the_map = ("--levels", "linear_map@s3")
     return [
         Piece("speed-lite", (*speed, "--shapes", "lite", "--members", "1,16,48"), 90, alone=True),
         Piece("speed-standard", (*speed, "--shapes", "standard", "--members", "1,24"), 60, alone=True),
-        Piece("tests", (*pytest, "-m", "gpu", "tests"), 180),
-        Piece("all-tests", (*pytest, "-n", "4", "--ignore", "tests/repository", "tests"), 400),
+        Piece("tests", (*pytest, "-n", "4", "--ignore", "tests/repository", "tests"), 400),
         Piece("twins", (*pytest, "-m", "slow", "tests/mixers/test_fla.py"), 400),
-        *(fill(f"lite-{mixer}", "lite", mixer) for mixer in _PAPER),
+        *(fill(f"lite-{mixer}", "lite", [mixer]) for mixer in _PAPER),
         *(reproduce(figure) for figure, experiment in FIGURES.items() if experiment and experiment.medium),
-        *(fill(f"map-{mixer}", "standard", mixer, "--levels", "linear_map@s3") for mixer in _PAPER),
-        *(fill(f"lite-{mixer}", "lite", mixer) for mixer in others),
-        fill("standard", "standard", ",".join(_PAPER[:2])),
+        *(fill(f"map-{mixer}", "standard", [mixer], *the_map) for mixer in _PAPER),
+        *(fill(f"lite-{mixer}", "lite", [mixer]) for mixer in others),
+        fill("map-others", "standard", others, *the_map),
+        fill("map-twins", "standard", twins, *the_map),
+        fill("standard", "standard", _PAPER[:2]),
     ]
 
 

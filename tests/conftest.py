@@ -5,9 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import interpreted  # noqa: F401
 import pytest
 import torch
+import triton_interpreter  # noqa: F401
 from planned import git, planned
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 

@@ -1,7 +1,7 @@
 """The twins by flash-linear-attention: for the same weights the same function as benchbed's own mixers.
 
-Where there is a GPU its kernels run on it; elsewhere Triton's interpreter (`interpreted.py` chooses it) runs them on
-the CPU, as they are written and slowly. `pip install -e ".[oracles]"`.
+Where there is a GPU its kernels run on it; elsewhere Triton's interpreter (`triton_interpreter.py` chooses it) runs
+them on the CPU, as they are written and slowly. `pip install -e ".[oracles]"`.
 """
 
 import builtins

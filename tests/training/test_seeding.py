@@ -57,7 +57,7 @@ DATA = {
 """Of each level of `lite`, seed 0, the second interval."""
 
 
-def mark(drawn: Tensor) -> float:
+def checksum(drawn: Tensor) -> float:
     """A number that changes with every number drawn and with their order."""
     drawn = drawn.double().flatten()
     return float((drawn * torch.arange(len(drawn), dtype=torch.float64).cos()).sum())
@@ -72,11 +72,11 @@ def test_every_mixer_and_level_has_its_number():
 def test_a_seed_draws_the_weights_that_it_has_always_drawn(mixer):
     recipe, task = make_recipe(RunRequest(mixer, "linear_map", load_track("lite")).resolve("cpu"))
     known = WEIGHTS[mixer] if isinstance(WEIGHTS[mixer], tuple) else (WEIGHTS[mixer],)
-    found = mark(flatten(recipe.make_model(0, task)))
+    found = checksum(flatten(recipe.make_model(0, task)))
     assert any(found == pytest.approx(one, abs=2e-4) for one in known)
 
 
 @pytest.mark.parametrize("level", DATA)
 def test_a_seed_draws_the_data_that_it_has_always_drawn(level):
     recipe, _ = make_recipe(RunRequest("static_mixer", level, load_track("lite")).resolve("cpu"))
-    assert mark(recipe.training_data(0, recipe.make_task(0), 1).tokens) == pytest.approx(DATA[level], abs=0.1)
+    assert checksum(recipe.training_data(0, recipe.make_task(0), 1).tokens) == pytest.approx(DATA[level], abs=0.1)
