@@ -141,6 +141,8 @@ def test_a_run_is_shown_among_entries_and_all_levels_together():
     assert level is not None
     assert level.ratio == theirs["ratio"]
     assert overall["multi_head_attention"].ratio == 1
+    one_level = benchbed.load_overall("lite-1", levels=["linear_map"])
+    assert {tuple(one.levels) for one in one_level} == {("linear_map@s3",)}
 
 
 def test_a_class_is_found_again_by_its_name(here):

@@ -1,6 +1,6 @@
 """What reads finished runs and boards, and what lists what is there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,11 +81,14 @@ def load_board(
     return read_standings(found[0])
 
 
-def load_overall(track: str = "lite", *, boards: str | PathLike[str] | None = None) -> "list[Overall]":
-    """Every mixer over all levels of a track, the fastest first.
+def load_overall(
+    track: str = "lite", *, levels: "Sequence[str] | None" = None, boards: str | PathLike[str] | None = None
+) -> "list[Overall]":
+    """Every mixer over the levels of a track, the fastest first.
 
     Args:
         track: whose boards.
+        levels: only these, as `task@level`, or a task for all of its levels; by default every board.
         boards: see `compare`.
 
     Returns:
@@ -97,7 +100,7 @@ def load_overall(track: str = "lite", *, boards: str | PathLike[str] | None = No
     """
     from benchbed.boards.overall import read_overall
 
-    return read_overall(_home(boards), track)
+    return read_overall(_home(boards), track, levels)
 
 
 def load_result(path: str | PathLike[str]) -> "Result":

@@ -86,17 +86,19 @@ def overall(boards: Sequence[Standings], track: Track) -> list[Overall]:
     return sorted(found, key=lambda one: (one.ratio is None, len(one.missing), one.ratio or 0, one.name))
 
 
-def read_overall(boards: Path, track: str) -> list[Overall]:
-    """`overall` of all boards of a track.
+def read_overall(boards: Path, track: str, levels: Sequence[str] | None = None) -> list[Overall]:
+    """`overall` of the boards of a track.
 
     Args:
         boards: the folder that holds the tracks.
         track: the name of the track's folder.
+        levels: only these, as `task@level`, or a task for all of its levels; by default every board.
 
     Raises:
         BenchbedError: there is none, or a file on a board is no entry.
     """
-    standings = [read_standings(folder) for folder in find_boards(boards, track, None)]
+    found = [folder for level in levels or [None] for folder in find_boards(boards, track, level)]
+    standings = [read_standings(folder) for folder in dict.fromkeys(found)]
     return overall(standings, load_track(str(boards / track / "track.yaml")))
 
 

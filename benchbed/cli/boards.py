@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
-from benchbed.cli.arguments import Boards, Csv, Json
+from benchbed.cli.arguments import Boards, Csv, Json, split_names
 from benchbed.cli.terminal import console, only_json, print_csv, print_json
 
 __all__ = ["compare", "leaderboard", "schema"]
@@ -67,6 +67,13 @@ def show(
 @leaderboard.command()
 def overall(
     track: Track = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated task@level, or task for all of its levels; needs --track.",
+            show_default="every level",
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("-o", help="Draw it as well: a .png, .svg or .pdf; needs --track.")
     ] = None,
@@ -74,25 +81,26 @@ def overall(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Print every mixer over all levels of a track: how many times the baseline's steps it takes."""
+    """Print every mixer over the levels of a track: how many times the baseline's steps it takes."""
     from benchbed.boards.views.tables import print_overall
+    from benchbed.errors import OptionError
 
-    if picture is not None:
+    chosen = split_names(levels)
+    if track is None and (chosen or picture is not None):
+        raise OptionError(f"{'--levels' if chosen else '-o'}: expected --track, because levels are of one")
+    if picture is not None and track is not None:
         from benchbed.boards.overall import read_overall
         from benchbed.boards.views.figures import draw_overview
-        from benchbed.errors import OptionError
         from benchbed.reporting.figures import refuse_format
 
         refuse_format(picture)
-        if track is None:
-            raise OptionError("-o: expected --track, because a picture is of one")
-        found = read_overall(boards_folder(boards), track)
+        found = read_overall(boards_folder(boards), track, chosen)
         if not found:
             raise OptionError(
                 f"-o: expected entries of the baseline on the boards of {track}, found none to compare with"
             )
         draw_overview(found, picture)
-    print_overall(track, boards, as_json=as_json, as_csv=as_csv)
+    print_overall(track, boards, chosen, as_json=as_json, as_csv=as_csv)
 
 
 @leaderboard.command()

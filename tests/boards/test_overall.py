@@ -97,6 +97,28 @@ def test_the_command(cli, boards):
     assert "It depends on no other entry." in " ".join(out.split())
 
 
+def test_some_levels_of_a_track(cli):
+    root = Path(__file__).resolve().parents[2] / "leaderboards"
+    chosen = ["linear_map@s3", "associative_recall", "linear_map"]
+    some = {one.name: one for one in read_overall(root, "lite-1", chosen)}
+    every = {one.name: one for one in read_overall(root, "lite-1")}
+    assert list(some["gru"].levels) == ["linear_map@s3", "associative_recall@multi"], "each once, in the order asked"
+    assert some["gru"].levels == {level: every["gru"].levels[level] for level in some["gru"].levels}
+    assert every["delta_net-kernel=1"].missing == ["cellular_automata@pool"]
+    assert some["delta_net-kernel=1"].missing == []
+    assert some["delta_net-kernel=1"].ratio is not None, "who lacks another level has a place on these"
+
+    names = ",".join(chosen)
+    code, out, _ = cli("leaderboard", "overall", "--track", "lite-1", "--levels", names, "--boards", str(root))
+    assert code == 0
+    assert "track lite-1, over linear_map@s3, associative_recall@multi" in " ".join(out.split())
+    for option, value in [("--levels", names), ("-o", "all.svg")]:
+        code, _, err = cli("leaderboard", "overall", option, value, "--boards", str(root))
+        assert (code, f"{option}: expected --track" in err) == (2, True)
+    code, _, err = cli("leaderboard", "overall", "--track", "lite-1", "--levels", "hops", "--boards", str(root))
+    assert (code, "no board of hops in track lite-1" in err) == (2, True)
+
+
 def test_boards_as_csv_have_a_row_an_entry(cli, boards):
     code, out, _ = cli("leaderboard", "linear_map", "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))

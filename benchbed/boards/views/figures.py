@@ -111,7 +111,7 @@ def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None
     limit = max(0.5, float(np.nanmax(np.abs(np.log2(ratios)))))
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "overview", "font.size": 8, "axes.edgecolor": _GREY}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(2.6 + 1.25 * len(levels), 1.2 + 0.24 * len(found)), layout="constrained")
+        figure = Figure(figsize=(max(5.6, 1.8 + 0.85 * len(levels)), 1.4 + 0.24 * len(found)), layout="constrained")
         axes = figure.subplots()
         shown = axes.imshow(np.log2(ratios), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
         for row, one in enumerate(found):
@@ -121,7 +121,7 @@ def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None
                     text += f" ({cell.solved}/{cell.seeds})" if cell.solved < cell.seeds else ""
                     strong = abs(np.log2(cell.ratio)) > 0.6 * limit
                     axes.text(column, row, text, ha="center", va="center", color="white" if strong else _DARK)
-        names = [level.replace("@", "\n@") for level in levels]
+        names = [level.replace("_", "_\n").replace("@", "\n@") for level in levels]
         axes.set_xticks(range(len(levels)), names, color=_GREY)
         axes.set_yticks(range(len(found)), [one.name for one in found], color=_GREY)
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)

@@ -1,5 +1,6 @@
 """Boards as a folder of static pages: no server, no outside request, readable without JavaScript."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from benchbed import __version__
 from benchbed.boards.board import Standings
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import entry_files, find_boards
-from benchbed.boards.overall import read_overall
+from benchbed.boards.overall import Overall, read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, overview_figure, profile_figure, solved_figure
 from benchbed.boards.views.rows import board_rows
@@ -71,15 +72,19 @@ def write_site(boards: Path, target: Path) -> Path:
                 ),
             )
     overviews = {track: read_overall(boards, track) for track in dict.fromkeys(board["track"] for board in shown)}
-    views = {
-        track: (Markup(overview_figure(found, track)), Markup(profile_figure(found, track)))
-        for track, found in overviews.items()
-        if found
-    }
+    views = {track: _views(found, track) for track, found in overviews.items() if found}
     write_text(target / "boards.csv", csv_text([row for board in shown for row in board_rows(board)]))
     index = target / "index.html"
     write_text(index, pages.get_template("index.html").render(boards=shown, views=views, overall=OVERALL))
     return index
+
+
+def _views(found: Sequence[Overall], track: str) -> dict[str, Markup]:
+    """Pictures of a whole track; one line alone would compare nothing."""
+    views = {"overview": overview_figure(found, track)}
+    if sum(one.ratio is not None for one in found) > 1:
+        views["profile"] = profile_figure(found, track)
+    return {name: Markup(figure) for name, figure in views.items()}
 
 
 def _pairs(board: Standings, name: str) -> list[dict[str, Any]]:

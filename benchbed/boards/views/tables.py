@@ -129,17 +129,31 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
     return table
 
 
-def print_overall(track: str | None, boards: Path | None, *, as_json: bool = False, as_csv: bool = False) -> None:
+def print_overall(
+    track: str | None,
+    boards: Path | None,
+    levels: "Sequence[str] | None" = None,
+    *,
+    as_json: bool = False,
+    as_csv: bool = False,
+) -> None:
     """What `benchbed leaderboard overall` prints.
 
+    Args:
+        track: None for all.
+        boards: see `print_boards`.
+        levels: see `read_overall`.
+        as_json: print data instead of tables.
+        as_csv: print one row a mixer and level instead of tables.
+
     Raises:
-        BenchbedError: there is no such track, or it has no entries.
+        BenchbedError: there is no such track or level, or it has no entries.
     """
     from benchbed.boards.overall import read_overall
 
     home = boards_folder(boards)
     tracks = {folder.parent.name for folder in find_boards(home, track, None)}
-    found = {name: read_overall(home, name) for name in sorted(tracks)}
+    found = {name: read_overall(home, name, levels) for name in sorted(tracks)}
     if as_json:
         print(json.dumps({name: [one.plain() for one in each] for name, each in found.items()}, indent=2))
         return
@@ -149,12 +163,13 @@ def print_overall(track: str | None, boards: Path | None, *, as_json: bool = Fal
         return
     console = _console()
     for name, each in found.items():
-        console.print(overall_table(name, each), OVERALL, "", highlight=False)
+        over = f"over {', '.join(each[0].levels)}" if levels and each else "over all levels"
+        console.print(overall_table(f"track {name}, {over}", each), OVERALL, "", highlight=False)
 
 
-def overall_table(track: str, found: "Sequence[Overall]") -> Table:
-    """Every mixer over all levels of a track."""
-    table = Table(title=f"track {track}, over all levels", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def overall_table(title: str, found: "Sequence[Overall]") -> Table:
+    """Every mixer over several levels of a track."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     families = found[0].families if found else {}
     heads = ["mixer", "ratio", "without one level", *families, "solved", "lacks"]
     for head in heads:
