@@ -16,7 +16,7 @@ from benchbed.cli.terminal import console, only_json, print_csv, print_json
 __all__ = ["compare", "leaderboard", "schema"]
 
 Track = Annotated[str | None, typer.Option(help="Only this track.")]
-Level = Annotated[str | None, typer.Option(help="Only this task, or task@level.")]
+Level = Annotated[str | None, typer.Option(help="Only task@level, or a task for its default level.")]
 _DOCUMENTS = ("README.md", "leaderboards/*.md", "docs/*.md")
 
 
