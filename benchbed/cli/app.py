@@ -1,6 +1,6 @@
 """The command line put together: an error that a user can mend becomes one line and exit code 2.
 
-torch, timm, scipy and matplotlib are imported inside the commands that need them, so that `--help` and `list`
+torch, scipy and matplotlib are imported inside the commands that need them, so that `--help` and `list`
 answer at once.
 """
 

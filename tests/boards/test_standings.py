@@ -66,7 +66,7 @@ def test_entries_are_found_by_name_and_by_file(boards):
 def test_reading_a_board_costs_little_more_than_its_libraries(boards):
     write_standings(boards / LEVEL, write=True)
     folder = boards.parent
-    heavy = "{'torch', 'scipy', 'numpy', 'matplotlib', 'timm'}"
+    heavy = "{'torch', 'scipy', 'numpy', 'matplotlib'}"
     read = "import sys; from benchbed.__main__ import main; sys.argv = ['benchbed', 'leaderboard']"
     bare = "import yaml, rich.console, rich.table, rich.text"
 

@@ -14,7 +14,7 @@ from strangers import BROKEN, install
 
 from benchbed.cli.app import main
 
-HEAVY = {"torch", "timm", "scipy", "matplotlib", "numpy"}
+HEAVY = {"torch", "scipy", "matplotlib", "numpy"}
 
 
 @pytest.fixture

@@ -34,6 +34,31 @@ def test_the_engine_names_no_plug_in(path):
         assert module.split(".")[1:2] not in (["mixers"], ["tasks"], ["capabilities"]), module
 
 
+def libraries(path):
+    """Top-level modules of others that a file imports, at its top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module)
+    tops = {name.partition(".")[0] for name in found}
+    return tops - set(sys.stdlib_module_names) - {"benchbed"}
+
+
+def test_what_is_imported_is_what_is_installed():
+    """Each library is a dependency, or one of an extra; what another brings may leave with it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for extra in ("ray", "fla", "lm") for line in project["optional-dependencies"][extra]]
+    declared = {re.split("[>=<]", line)[0].lower() for line in (*project["dependencies"], *extras)}
+    used = set().union(*map(libraries, (*ENGINE, *PLUG_INS)))
+    names = {"yaml": "pyyaml", "fla": "flash-linear-attention", "huggingface_hub": "huggingface-hub"}
+    used = {names.get(name, name) for name in used} - {"pytest"}  # which runs who imports it
+    assert used <= declared
+    needed = {re.split("[>=<]", line)[0].lower() for line in project["dependencies"]}
+    assert needed <= used, "a dependency that nothing imports"
+
+
 PLUG_INS = sorted([*ROOT.glob("mixers/**/*.py"), *ROOT.glob("tasks/*.py"), *ROOT.glob("capabilities/*.py")])
 
 

@@ -28,6 +28,25 @@ def test_scored_positions_only_equals_everywhere():
             assert torch.allclose(model(tokens), everywhere(model, tokens)[:, predicting], atol=1e-6)
 
 
+def test_the_channel_mlp_is_timms():
+    """Its weights drawn alike from the same seed, and the same function to the last bit."""
+    from timm.layers.mlp import Mlp
+
+    model = build([False, True, True])
+    model(torch.zeros(1, 3, dtype=torch.long))
+    mlp = next(module for name, module in model.named_modules() if name.endswith(".mlp"))
+    torch.manual_seed(1)
+    theirs = Mlp(8, 16)
+    torch.manual_seed(1)
+    for layer in mlp.modules():
+        if isinstance(layer, nn.Linear):
+            layer.reset_parameters()
+    for mine, its in zip(mlp.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine, its)
+    x = torch.randn(4, 3, 8)
+    assert torch.equal(mlp(x), theirs(x))
+
+
 def test_embeddings_start_small_and_the_mixers_own_initialisation_is_left_alone():
     torch.manual_seed(0)
 
