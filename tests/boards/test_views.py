@@ -97,7 +97,7 @@ def test_a_matrix_has_every_mixer_on_every_board(boards):
     withdrawn = first | {"name": "gone", "rank": None}
     several: Any = [found | {"rows": [first, slow, withdrawn]}, found | {"level": "other@one", "rows": [slow]}]
     head, _, *rows = matrix_markdown(several).splitlines()
-    assert head == "| mixer | `linear_map@s1` | `other@one` |"
+    assert head == "| mixer | `linear_map`<br>`@s1` | `other`<br>`@one` |"
     both = f"> 1,234 ({slow['solved']}/{slow['seeds']})"
     assert rows[:2] == [
         f"| `{slow['name']}` | {both} | {both} |",

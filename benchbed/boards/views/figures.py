@@ -113,7 +113,7 @@ def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None
     limit = max(0.5, float(np.nanmax(np.abs(np.log2(ratios)))))
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "overview", "font.size": 8, "axes.edgecolor": _GREY}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(max(5.6, 1.8 + 0.85 * len(levels)), 1.4 + 0.24 * len(found)), layout="constrained")
+        figure = Figure(figsize=(max(5.6, 1.8 + 0.85 * len(levels)), 1.5 + 0.24 * len(found)), layout="constrained")
         axes = figure.subplots()
         shown = axes.imshow(np.log2(ratios), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
         for row, one in enumerate(found):
@@ -131,7 +131,7 @@ def _save_overview(found: Sequence[Overall], file: IO[bytes], kind: str) -> None
         bar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.6, aspect=40, pad=0.02)
         ticks = np.arange(np.ceil(-limit), np.floor(limit) + 1)
         bar.set_ticks(ticks, labels=[f"{2.0**tick:g}" for tick in ticks], color=_GREY)
-        bar.set_label("times the baseline's mean steps; in brackets, seeds solved where not all did", color=_GREY)
+        bar.set_label("times the baseline's mean steps\nin brackets, seeds solved where not all did", color=_GREY)
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         date: Any = {"Date": None} if kind == "svg" else None  # the same picture has the same bytes
         figure.savefig(file, format=kind, transparent=True, dpi=160, metadata=date)

@@ -153,7 +153,7 @@ def matrix_markdown(boards: Sequence[Standings]) -> str:
         best = f"**{steps}**" if row["rank"] == 1 and len(column) > 1 else steps
         return f"{best} ({row['solved']}/{row['seeds']})" if unsolved else best
 
-    head = ["mixer", *(f"`{board['level']}`" for board in boards)]
+    head = ["mixer", *(f"`{board['level']}`".replace("@", "`<br>`@") for board in boards)]
     rows = [
         [f"`{name}`", *(cell(column, name) for column in columns)]
         for name in sorted(boards_of, key=lambda n: (-boards_of[n], n))
