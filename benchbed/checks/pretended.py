@@ -19,10 +19,12 @@ from benchbed.training.recipe import Recipe
 from benchbed.training.step.forward import Forward, fixed_tensors, flatten
 from benchbed.training.step.optimiser import RowAdamW
 
-__all__ = ["NOT_PRETENDED", "why_not_cuda"]
+__all__ = ["NOT_BUILT", "NOT_PRETENDED", "why_not_cuda"]
 
 NOT_PRETENDED = "its kernels cannot be pretended"
 """What `why_not_cuda` says of a mixer that asks a library of NVIDIA for its kernels, as torch's LSTM does."""
+NOT_BUILT = "not tried: this build of torch is for machines without CUDA"
+"""Autograd asks for the device's guard, and such a build ends the process over it."""
 
 _CUDA = torch.device("cuda")
 
@@ -59,6 +61,8 @@ def why_not_cuda(recipe: Recipe, *, vectorise: bool = True) -> Note | None:
         recipe: of the members.
         vectorise: both as one, as the engine does on a GPU; else one alone.
     """
+    if not torch.backends.cuda.is_built():
+        return Note(NOT_BUILT)
     count = 2 if vectorise else 1
     task = recipe.make_task(0)
     models = [recipe.make_model(seed, task) for seed in range(count)]
