@@ -233,12 +233,13 @@ def render(
 ) -> None:
     """Write the standings beside every board and the tables into the documents; CI fails where they drift."""
     from benchbed.boards.standings import write_standings
-    from benchbed.boards.views.markdown import fill_document
+    from benchbed.boards.views.markdown import draw_pictures, fill_document
 
     folder = boards_folder(boards)
     stale = [board / BOARD_FILE for board in find_boards(folder, None, None) if write_standings(board, write=not dry)]
     pages = documents or [path for name in _DOCUMENTS for path in sorted(Path().glob(name))]
     stale += [path for path in pages if fill_document(path, folder, write=not dry)]
+    stale += [picture for path in pages for picture in draw_pictures(path, folder, write=not dry)]
     for path in stale:
         print(f"{path} {'is out of date' if dry else 'written'}")
     if html is not None:

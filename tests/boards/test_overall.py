@@ -12,8 +12,10 @@ import pytest
 
 from benchbed.boards.overall import overall, read_overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.figures import draw_overview, profile_figure
+from benchbed.boards.views.figures import profile_figure
+from benchbed.boards.views.markdown import draw_pictures
 from benchbed.config.tracks import load_track
+from benchbed.errors import EntryError
 
 LITE = load_track("lite")
 LEVELS = ["linear_map@s3", "cellular_automata@pool", "associative_recall@multi", "state_tracking@s3"]
@@ -130,15 +132,27 @@ def test_boards_as_csv_have_a_row_an_entry(cli, boards):
     assert all(len(row["steps"].split()) == int(row["seeds"]) for row in rows)
 
 
-def test_the_picture_on_the_front_page_is_of_todays_boards(tmp_path):
+def test_pictures_that_a_page_has_a_marker_for_are_drawn_where_they_are_out_of_date(tmp_path, boards):
+    page, picture = tmp_path / "page.md", tmp_path / "figures" / "all.svg"
+    page.write_text("<!-- picture: tiny linear_map@s1 -->\n![Mixers](figures/all.svg)\n")
+    assert draw_pictures(page, boards, write=False) == [picture]
+    assert not picture.exists()
+    assert draw_pictures(page, boards, write=True) == [picture]
+    assert draw_pictures(page, boards, write=True) == []
+    assert {"static_mixer", "softmax_attention"} < set(re.findall(r">(\w+)</text>", picture.read_text()))
+    picture.write_text(picture.read_text().replace(">static_mixer<", ">another<"))
+    assert draw_pictures(page, boards, write=False) == [picture], "its words are not those of the boards"
+    page.write_text(page.read_text().replace("@s1", "@s2"))
+    with pytest.raises(EntryError, match="no board of linear_map@s2"):
+        draw_pictures(page, boards, write=False)
+
+
+def test_the_front_page_has_a_picture_of_todays_boards():
     root = Path(__file__).resolve().parents[2]
-    draw_overview(read_overall(root / "leaderboards", "lite-1"), tmp_path / "again.svg")
-
-    def texts(path):
-        return re.findall(r">([^<]+)</text>", path.read_text(encoding="utf-8"))
-
-    assert texts(tmp_path / "again.svg") == texts(root / "docs" / "figures" / "overview.svg")
-    assert "> 3.5 (5/8)" in [text.replace("&gt;", "> ") for text in texts(tmp_path / "again.svg")]
+    assert "<!-- picture: lite " in (root / "README.md").read_text(encoding="utf-8")
+    assert draw_pictures(root / "README.md", root / "leaderboards", write=False) == []
+    shown = (root / "docs" / "figures" / "overview-lite-1.svg").read_text(encoding="utf-8")
+    assert ">&gt;3.5 (5/8)</text>" in shown
 
 
 def test_the_profile_names_the_best_and_counts_every_level_alike():

@@ -17,7 +17,7 @@ from benchbed.config.protocol import CONFIDENCE
 from benchbed.reporting.figures import SHARES, bare, draw_losses, draw_solved, solved_shares
 from benchbed.storage.files import write_atomically
 
-__all__ = ["draw_overview", "loss_figure", "overview_figure", "profile_figure", "solved_figure"]
+__all__ = ["draw_overview", "loss_figure", "overview_figure", "overview_svg", "profile_figure", "solved_figure"]
 
 _COLOURS = {"#010203": "currentColor", "#040506": "var(--accent)"}
 """What matplotlib draws in, and what the page makes of it."""
@@ -76,11 +76,16 @@ def draw_overview(found: Sequence[Overall], path: Path) -> None:
     write_atomically(path, lambda file: _save_overview(found, file, kind))
 
 
-def overview_figure(found: Sequence[Overall], track: str) -> str:
-    """The same for a page, whose colour its words take."""
+def overview_svg(found: Sequence[Overall]) -> str:
+    """The same as text."""
     file = io.BytesIO()
     _save_overview(found, file, "svg")
-    text = file.getvalue().decode()
+    return file.getvalue().decode()
+
+
+def overview_figure(found: Sequence[Overall], track: str) -> str:
+    """The same for a page, whose colour its words take."""
+    text = overview_svg(found)
     label = f"times the mean steps of the baseline, every mixer on every level of {track}"
     text = text[text.index("<svg") :].replace(_GREY, "currentColor")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

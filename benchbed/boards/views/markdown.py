@@ -4,6 +4,9 @@
 mixer did at each learning rate, `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs, and
 `<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards, and in its
 place `overall` every mixer over these levels, `matrix` the mean steps of every mixer on each of them.
+
+`<!-- picture: <track> <level> ... -->` before an image draws every mixer on these levels, by default on all, into its
+file.
 """
 
 import re
@@ -14,7 +17,7 @@ from pathlib import Path
 
 from benchbed.boards.board import BoardRow, Standings, TunedRate
 from benchbed.boards.comparison import Comparison, compare
-from benchbed.boards.overall import Overall, overall
+from benchbed.boards.overall import Overall, overall, read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import OVERALL, overall_cells, separation
 from benchbed.config.protocol import SIGNIFICANT
@@ -27,6 +30,7 @@ from benchbed.storage.files import write_text
 __all__ = [
     "agreement_markdown",
     "board_markdown",
+    "draw_pictures",
     "fill_document",
     "matrix_markdown",
     "overall_markdown",
@@ -37,6 +41,8 @@ __all__ = [
 _BLOCK = re.compile(
     r"(<!-- (board|rates|pairs|agreement|overall|matrix): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL
 )
+_PICTURE = re.compile(r"<!-- picture: (\S+)((?: \S+)*) -->\n!\[[^\]]*\]\(([^)]+)\)")
+_WORDS = re.compile(r">([^<]+)</text>")
 
 
 def board_markdown(board: Standings) -> str:
@@ -205,6 +211,36 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     if filled != text and write:
         write_text(path, filled)
     return filled != text
+
+
+def draw_pictures(path: Path, boards: Path, *, write: bool) -> list[Path]:
+    """Draw the current boards into the pictures that a document has a marker for.
+
+    Their words are compared, numbers among them: another matplotlib draws other lines.
+
+    Args:
+        path: a Markdown file.
+        boards: the folder that holds the tracks.
+        write: change the pictures; else only look.
+
+    Returns:
+        Those that are, or were, out of date.
+
+    Raises:
+        EntryError: a marker names a board without entries.
+    """
+    stale = []
+    for track, levels, name in _PICTURE.findall(path.read_text(encoding="utf-8")):
+        from benchbed.boards.views.figures import overview_svg
+
+        target = path.parent / name
+        drawn = overview_svg(read_overall(boards, track, levels.split()))
+        before = target.read_text(encoding="utf-8") if target.is_file() else ""
+        if _WORDS.findall(before) != _WORDS.findall(drawn):
+            stale.append(target)
+            if write:
+                write_text(target, drawn)
+    return stale
 
 
 def _tuned(tuned: TunedRate) -> str:
