@@ -17,15 +17,20 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINE = [path for path in (ROOT / "benchbed").rglob("*.py") if "templates" not in path.parts]
 
 
-def imported(path):
-    """Names of benchbed's modules that a file imports, at its top or inside functions."""
+def modules(path):
+    """Names that a file imports, at its top or inside functions, and the modules that they are of."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.split(".")[0] == "benchbed"}
+    return found
+
+
+def imported(path):
+    """Those of benchbed."""
+    return {name for name in modules(path) if name.split(".")[0] == "benchbed"}
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
@@ -35,15 +40,8 @@ def test_the_engine_names_no_plug_in(path):
 
 
 def libraries(path):
-    """Top-level modules of others that a file imports, at its top or inside functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module)
-    tops = {name.partition(".")[0] for name in found}
-    return tops - set(sys.stdlib_module_names) - {"benchbed"}
+    """Top-level modules of others that a file imports."""
+    return {name.split(".")[0] for name in modules(path)} - set(sys.stdlib_module_names) - {"benchbed"}
 
 
 def test_what_is_imported_is_what_is_installed():
@@ -92,10 +90,7 @@ def test_every_part_is_in_the_wheel():
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pictures_are_drawn_in_files_of_that_name(path):
-    tree = ast.parse(path.read_text())
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert path.name == "figures.py" or not {name for name in names if name.split(".")[0] == "matplotlib"}
+    assert path.name == "figures.py" or "matplotlib" not in libraries(path)
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
