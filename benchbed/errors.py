@@ -35,11 +35,10 @@ class OptionError(BenchbedError):
 class UnknownNameError(BenchbedError):
     """No mixer, task, level or track has this name."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], see: str) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], see: str, searched: str = "") -> None:
         known = sorted(known)
-        super().__init__(
-            f"unknown {kind} '{name}'{did_you_mean(name, known)}; known: {', '.join(known) or 'none'} (see `{see}`)"
-        )
+        hint = did_you_mean(name, known) + searched
+        super().__init__(f"unknown {kind} '{name}'{hint}; known: {', '.join(known) or 'none'} (see `{see}`)")
 
 
 class PluginError(BenchbedError):

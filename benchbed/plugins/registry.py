@@ -7,12 +7,10 @@ Listing imports nothing. Built-ins are found by listing the package (file stem =
 
 import inspect
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import Distribution, entry_points, version
-from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -30,6 +28,7 @@ from benchbed.plugins.sources import (
     source_hash,
     source_path,
 )
+from benchbed.plugins.unregistered import is_class, refuse_files, where_searched
 
 __all__ = ["NO_PLUGINS", "PLURAL", "POSITIONAL", "Kind", "Plugin", "find", "name_of", "plugins"]
 
@@ -127,15 +126,15 @@ class Plugin:
             libraries = " ".join(need for need in lacking(self.needs) if need != CUDA)
             hint = f"; pip install {libraries}" if libraries else ""
             raise PluginError(f"{self.owner} is {self.unavailable}{hint}")
-        where = f"{self.owner} (distribution {self.distribution} {self.version}, {self.target})"
+        stands = f"distribution {self.distribution} {self.version}, {self.target}"
+        where = f"{self.owner} ({stands if self.registered else source_path(self.target.partition(':')[0])})"
         try:
             cls = import_class(self.target)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit at import must cost this plug-in and nothing else.
-            raise PluginError(
-                f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall that package"
-            ) from error
+            remedy = "mend or uninstall that package" if self.registered else "mend that file"
+            raise PluginError(f"{where} cannot be loaded: {type(error).__name__}: {error}; {remedy}") from error
         if not inspect.isclass(cls):
             raise PluginError(f"{where}: expected a class, found {type(cls).__name__}")
         if self._stale(cls):
@@ -186,11 +185,11 @@ def find(kind: Kind, name: str) -> Plugin:
     installed = plugins(kind)
     matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
     if not matches:
-        _refuse_paths(kind, name)
-        if unregistered := _unregistered(kind, name, {p.label.partition(":")[0] for p in installed}):
-            return unregistered
+        refuse_files(f"{kind} '{name}'", name)
+        if is_class(name, {p.label.partition(":")[0] for p in installed}):
+            return Plugin(kind, name, _UNREGISTERED, "0", name)
         known = {p.name for p in installed} | {p.label for p in installed}
-        raise UnknownNameError(kind, name, known, f"benchbed list {PLURAL[kind]}")
+        raise UnknownNameError(kind, name, known, f"benchbed list {PLURAL[kind]}", where_searched(name))
     if len(matches) > 1 and not matches[0].built_in:
         rivals = " and ".join(f"{p.distribution} {p.version}" for p in matches)
         choices = " or ".join(f"'{p.label}'" for p in matches)
@@ -214,40 +213,6 @@ def name_of(kind: Kind, given: str | type) -> str:
         )
     target = f"{module}:{name}"
     return next((plugin.label for plugin in plugins(kind) if plugin.target == target), target)
-
-
-def _refuse_paths(kind: Kind, name: str) -> None:
-    """A file is named by its module: say so where somebody names a path, or a file that Python would never find.
-
-    Raises:
-        OptionError: it is one of those.
-    """
-    file, _, cls = name.partition(":")
-    path = Path(file)
-    if path.suffix == ".py":
-        named = f"{path.stem}:{cls or 'ItsClass'}"
-        where = f" from the folder {path.parent}" if path.parent != Path() else ""
-        raise OptionError(f"{kind} '{name}': expected package.module:Class, found a path; write '{named}'{where}")
-    here, found = Path(f"{file}.py"), source_path(file) if file.isidentifier() else None
-    hidden = file in sys.stdlib_module_names or (found is not None and found.resolve() != here.resolve())
-    if cls and here.is_file() and hidden:
-        raise OptionError(
-            f"{kind} '{name}': {here} is hidden by the installed module '{file}', which would run; rename the file"
-        )
-
-
-def _unregistered(kind: Kind, name: str, prefixes: set[str]) -> Plugin | None:
-    """The class `package.module:Class`, of an installed package or of a file in the current folder."""
-    module, _, cls = name.partition(":")
-    if not all(part.isidentifier() for part in (*module.split("."), cls)):
-        return None
-    here = os.getcwd()
-    if not source_path(module) and here not in sys.path and Path(*module.split(".")).with_suffix(".py").is_file():
-        sys.path.append(here)  # which an installed command does not search
-    path = source_path(module)
-    if path is None or (module in prefixes and cls.encode() not in path.read_bytes()):
-        return None  # the latter is a registered name, mistyped
-    return Plugin(kind, name, _UNREGISTERED, "0", name)
 
 
 def _absent(kind: Kind, cls: type) -> str | None:

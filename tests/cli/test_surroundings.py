@@ -8,7 +8,7 @@ import pytest
 import torch
 from strangers import install
 
-from benchbed.errors import OptionError, PluginError, TrackError
+from benchbed.errors import OptionError, PluginError, TrackError, UnknownNameError
 from benchbed.plugins.options import options_model, resolve_options
 from benchbed.plugins.registry import POSITIONAL, find
 
@@ -148,12 +148,45 @@ def test_a_file_that_another_module_hides_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"),
-    [("./m.py:X", "write 'm:X'"), ("m.py", "write 'm:ItsClass'"), ("a/m.py:X", "write 'm:X' from the folder a")],
+    ("name", "found", "hint"),
+    [
+        ("./m.py:X", "a path", "m:X'"),
+        ("m.py", "a path", "m:ItsClass'"),
+        ("a/m.py:X", "a path", "m:X' from the folder a"),
+        ("./own.py", "a path", "own:Plain'"),
+        ("own", "the name of the file own.py", "own:Plain'"),
+        ("broken", "the name of the file broken.py", "broken:ItsClass'"),
+    ],
 )
-def test_a_path_is_no_name(name, hint):
-    with pytest.raises(OptionError, match=f"expected package.module:Class, found a path; {hint}"):
+def test_a_file_is_no_name(tmp_path, monkeypatch, name, found, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(plain())
+    (tmp_path / "broken.py").write_text("class Broken(")
+    with pytest.raises(OptionError, match=f"expected package.module:Class, found {found}; write '{hint}"):
         find("mixer", name)
+
+
+def test_a_file_of_a_built_in_s_name_hides_no_built_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gmlp.py").write_text(plain())
+    assert find("mixer", "gmlp").built_in
+
+
+def test_a_module_that_is_nowhere_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UnknownNameError, match=f"'nowhere:Plain'; no module 'nowhere' is installed, and none lies in {tmp_path}"
+    ):
+        find("mixer", "nowhere:Plain")
+    with pytest.raises(UnknownNameError, match="unknown mixer 'nowhere'; known"):
+        find("mixer", "nowhere")
+
+
+def test_what_is_wrong_with_a_file_of_one_s_own_is_told_of_that_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lacking_mixer.py").write_text(plain())
+    with pytest.raises(PluginError, match=r"lacking_mixer\.py\) cannot be loaded: .* 'Other'; mend that file$"):
+        find("mixer", "lacking_mixer:Other").load()
 
 
 class Lists:
