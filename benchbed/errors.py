@@ -35,9 +35,9 @@ class OptionError(BenchbedError):
 class UnknownNameError(BenchbedError):
     """No mixer, task, level or track has this name."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], see: str, searched: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], see: str, where: str = "") -> None:
         known = sorted(known)
-        hint = did_you_mean(name, known) + searched
+        hint = where + did_you_mean(name, known)
         super().__init__(f"unknown {kind} '{name}'{hint}; known: {', '.join(known) or 'none'} (see `{see}`)")
 
 

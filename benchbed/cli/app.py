@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _usage(error: Any) -> str:
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
     command = error.ctx.command_path if getattr(error, "ctx", None) else "benchbed"
     return f"{message} (see `{command} --help`)"
 

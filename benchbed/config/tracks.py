@@ -166,13 +166,12 @@ class Track(Strict):
             UnknownNameError: the track has no such level of the task.
         """
         if task not in self.tasks:
-            raise UnknownNameError(f"task of track '{self.name}'", task, self.tasks, "benchbed list tracks")
+            raise UnknownNameError("task", task, self.tasks, "benchbed list tracks", f" of track '{self.name}'")
         levels = self.tasks[task]
         name = levels.default if level is None else level
         if name not in levels.levels:
-            raise UnknownNameError(
-                f"level of '{task}' in track '{self.name}'", name, levels.levels, "benchbed list tracks"
-            )
+            where = f" of '{task}' in track '{self.name}'"
+            raise UnknownNameError("level", name, levels.levels, "benchbed list tracks", where)
         return name, levels.levels[name]
 
     def sizes_at(self, level: Level) -> BackboneSizes:

@@ -181,7 +181,7 @@ RUN = ["run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--track
     [
         (["run", "-m", "mlp_mixr", *RUN[3:]], "unknown mixer 'mlp_mixr'; did you mean 'mlp_mixer'"),
         (["run", "-m", "mlp_mixer", "-t", "linear_mop"], "unknown task 'linear_mop'; did you mean 'linear_map'"),
-        ([*RUN[:4], "linear_map@s4", *RUN[5:]], "unknown level of 'linear_map' in track 'lite' 's4'"),
+        ([*RUN[:4], "linear_map@s4", *RUN[5:]], "unknown level 's4' of 'linear_map' in track 'lite'"),
         ([*RUN[:-1], "lit"], "unknown track 'lit'; did you mean 'lite'"),
         ([*RUN, "--mixer-option", "expanson=2"], "unknown option 'expanson'; did you mean 'expansion'"),
         ([*RUN, "--mixer-option", "expansion=two"], "option 'expansion': expected a valid integer"),
@@ -206,7 +206,7 @@ RUN = ["run", "-m", "mlp_mixer", "-t", "linear_map", "--device", "cpu", "--track
         ([*RUN, "-m", "mlp_mixer"], "--mixer: expected different mixers, found mlp_mixer, mlp_mixer"),
         ([*RUN, "--device", "cuda:7"], "--device cuda:7: expected a device that this machine has"),
         ([*RUN, "--device", "abacus"], "--device abacus: expected a device that this machine has"),
-        ([*RUN, "--engine", "fast"], "'fast'"),
+        ([*RUN, "--engine", "fast"], "Invalid value for '--engine': 'fast' is not one of"),
         (["run", "-t", "linear_map"], "Missing option '--mixer'"),
         (["run", "--mixr", "x"], "--mixr"),
         (["list", "mixer"], "'mixers', 'tasks', 'tracks'"),

@@ -243,7 +243,7 @@ def test_a_number_that_yaml_takes_for_text_is_told(tiny_path):
     [
         (["run", "-m", "mlp_mixr", "-t", "linear_map"], "did you mean 'mlp_mixer'"),
         (["run", "-m", "mlp_mixer", "-t", "linear_mp"], "did you mean 'linear_map'"),
-        (["run", "-m", "mlp_mixer", "-t", "linear_map@s9", "--track", "lite"], "unknown level of 'linear_map'"),
+        (["run", "-m", "mlp_mixer", "-t", "linear_map@s9", "--track", "lite"], "unknown level 's9' of 'linear_map'"),
         (["run", "-m", "mlp_mixer", "-t", "linear_map", "--mixer-option", "expanson=2"], "did you mean 'expansion'"),
         (["run", "-m", "mlp_mixer", "-t", "linear_map", "--task-option", "sparse=2"], "did you mean 'sparsity'"),
         (["sweep", "-m", "gru", "-m", "grus", "-t", "linear_map", "-g", "task.sparsity=1,2"], "did you mean 'gru'"),

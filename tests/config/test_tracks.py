@@ -62,7 +62,7 @@ def test_a_level_more_is_the_same_track_and_another_budget_is_not(tiny, tmp_path
 def test_unknown_track_level_and_missing_file(tiny):
     with pytest.raises(UnknownNameError, match="unknown track 'lit'; did you mean 'lite'"):
         load_track("lit")
-    with pytest.raises(UnknownNameError, match="unknown level of 'linear_map' in track 'tiny' 's3'"):
+    with pytest.raises(UnknownNameError, match="unknown level 's3' of 'linear_map' in track 'tiny'"):
         tiny.level("linear_map", "s3")
     with pytest.raises(TrackError, match="cannot read the track"):
         load_track("nowhere.yaml")
