@@ -19,12 +19,10 @@ from benchbed.training.recipe import Recipe
 from benchbed.training.step.forward import Forward, fixed_tensors, flatten
 from benchbed.training.step.optimiser import RowAdamW
 
-__all__ = ["NOT_BUILT", "NOT_PRETENDED", "why_not_cuda"]
+__all__ = ["NOT_PRETENDED", "why_not_cuda", "why_not_pretended"]
 
 NOT_PRETENDED = "its kernels cannot be pretended"
 """What `why_not_cuda` says of a mixer that asks a library of NVIDIA for its kernels, as torch's LSTM does."""
-NOT_BUILT = "not tried: this build of torch is for machines without CUDA"
-"""Autograd asks for the device's guard, and such a build ends the process over it."""
 
 _CUDA = torch.device("cuda")
 
@@ -54,6 +52,19 @@ class _SentError(Exception):
     """A tensor was copied to the device."""
 
 
+def why_not_pretended() -> str | None:
+    """Why this torch cannot pretend the device on this machine; None where it can."""
+    if not torch.backends.cuda.is_built():
+        # Autograd asks for the device's guard, and such a build ends the process over it.
+        return "not tried: this build of torch is for machines without CUDA"
+    try:
+        with FakeTensorMode() as mode:
+            mode.from_tensor(torch.empty(1)).to(_CUDA)
+    except RuntimeError:  # torch 2.9 asks the driver
+        return "not tried: this release of torch needs a driver of CUDA for it"
+    return None
+
+
 def why_not_cuda(recipe: Recipe, *, vectorise: bool = True) -> Note | None:
     """What would go wrong in a step and an evaluation of two members on a GPU; None where nothing can be seen.
 
@@ -61,8 +72,8 @@ def why_not_cuda(recipe: Recipe, *, vectorise: bool = True) -> Note | None:
         recipe: of the members.
         vectorise: both as one, as the engine does on a GPU; else one alone.
     """
-    if not torch.backends.cuda.is_built():
-        return Note(NOT_BUILT)
+    if reason := why_not_pretended():
+        return Note(reason)
     count = 2 if vectorise else 1
     task = recipe.make_task(0)
     models = [recipe.make_model(seed, task) for seed in range(count)]

@@ -45,7 +45,8 @@ def float32_products(*, tf32: bool) -> Iterator[None]:
     torch's own setting is exact for products and TF32 for the rest, and any plug-in's import can change it for all;
     Triton's is TF32. A Triton kernel is compiled once in a process, and stays as it was then.
     """
-    before = torch.get_float32_matmul_precision(), [kind.fp32_precision for kind in (*_ON_CUDA, *_ON_CPU)]
+    with warnings.catch_warnings(action="ignore"):  # torch 2.9 announces the end of the older way when it is read
+        before = torch.get_float32_matmul_precision(), [kind.fp32_precision for kind in (*_ON_CUDA, *_ON_CPU)]
     on_cuda = _TF32 if tf32 else _EXACT
     triton = os.environ.get(_TRITON)
     _set_precision("high" if tf32 else "highest", [on_cuda] * len(_ON_CUDA) + [_EXACT] * len(_ON_CPU), on_cuda)
