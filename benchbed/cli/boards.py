@@ -169,6 +169,7 @@ def verify(
     """Train an entry again: identical, statistically consistent, or inconsistent (exit code 1)."""
     from benchbed.boards.entries import verification
     from benchbed.boards.entries.entry import load_entry
+    from benchbed.config.protocol import CONTRADICTED
     from benchbed.reporting.live import Reporter
     from benchbed.training.devices import find_device
 
@@ -190,8 +191,9 @@ def verify(
             print(f"published with {there}; again with {here}")
         test = "independent seeds" if fresh_seeds else "seed by seed"
         print(f"{outcome.verdict}" + ("" if outcome.p is None else f" (exact test, {test}: p = {outcome.p:.3g})"))
-        if outcome.verdict == "consistent" and not fresh_seeds and len(chosen) < 6:
-            print(f"{len(chosen)} seeds can never contradict: their smallest p is {2 / 2 ** len(chosen):.3g}")
+        smallest = 2 / 2 ** len(chosen)  # of the sign test
+        if outcome.verdict == "consistent" and not fresh_seeds and smallest >= CONTRADICTED:
+            print(f"{len(chosen)} seeds can never contradict: their smallest p is {smallest:.3g}")
     if mark:
         marked = verification.mark(loaded, path, outcome)
         print(f"{path} is now marked: {marked.standing}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """The numbers of docs/protocol.md that several parts share."""
 
-__all__ = ["CONFIDENCE", "MINIMUM_SEEDS", "PLATEAU_END", "SIGNIFICANT"]
+__all__ = ["CONFIDENCE", "CONTRADICTED", "MINIMUM_SEEDS", "PLATEAU_END", "SIGNIFICANT"]
 
 MINIMUM_SEEDS = 8
 """Fewer scored seeds are shown and not ranked: three against three cannot give an exact p below 0.10."""
@@ -10,6 +10,11 @@ CONFIDENCE = 0.95
 
 SIGNIFICANT = 0.05
 """Pairs with a smaller adjusted p are told apart."""
+
+CONTRADICTED = 0.01
+"""An entry is disputed where training it again has a smaller p: of a hundred that are what they say, one is. At one
+in twenty, which is right for a pair, whoever verifies a board would dispute honest entries each time.
+"""
 
 PLATEAU_END = 0.94
 """The plateau is over at a scored loss of this share of the chance loss: about one output of sixteen learned."""

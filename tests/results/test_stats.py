@@ -44,6 +44,36 @@ def test_the_smallest_p_is_that_of_its_number_of_seeds():
     assert permutation_p([2000] * 8, [2000] * 8) == 1
 
 
+def counted(first, second):
+    """The permutation p by Python's integers, which know no largest."""
+    pooled = [*first, *second]
+    ways = {(0, 0): 1}
+    for value in pooled:
+        for (size, total), number in list(ways.items()):
+            ways[size + 1, total + value] = ways.get((size + 1, total + value), 0) + number
+    m, n, whole = len(first), len(pooled), sum(pooled)
+    sides = {total: number for (size, total), number in ways.items() if size == m}
+    observed = abs(n * sum(first) - m * whole)
+    return sum(number for s, number in sides.items() if abs(n * s - m * whole) >= observed) / sum(sides.values())
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data(), st.integers(30, 48), st.integers(30, 48))
+def test_the_permutation_p_is_exact_where_64_bits_do_not_hold_the_ways(data, m, n):
+    few = st.integers(1, 4).map(lambda k: 25 * k)
+    first, second = (data.draw(st.lists(few, min_size=size, max_size=size)) for size in (m, n))
+    assert permutation_p(first, second) == pytest.approx(counted(first, second), rel=1e-10)
+
+
+@pytest.mark.parametrize(("m", "n"), [(48, 48), (16, 1000), (300, 300)])
+def test_the_permutation_p_of_many_seeds_is_about_that_of_a_t_test(m, n):
+    random = np.random.default_rng(0)
+    first, second = (25 * random.integers(1, 20, size) for size in (m, n))
+    for shift in (0, 25, 50):
+        p = permutation_p(list(first + shift), list(second))
+        assert p == pytest.approx(stats.ttest_ind(first + shift, second)[1], rel=0.5, abs=1e-6), shift
+
+
 @given(st.lists(st.tuples(grid, grid), min_size=1, max_size=8))
 def test_the_paired_p_is_that_of_brute_force(pairs):
     differences = np.array([a - b for a, b in pairs])

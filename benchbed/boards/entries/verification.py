@@ -9,7 +9,7 @@ import torch
 
 from benchbed import __version__
 from benchbed.boards.entries.entry import Entry, Verification, save_entry
-from benchbed.config.protocol import SIGNIFICANT
+from benchbed.config.protocol import CONTRADICTED
 from benchbed.errors import EntryError, OptionError
 from benchbed.plugins.registry import find
 from benchbed.results.scoring import restricted
@@ -84,7 +84,7 @@ def judge(entry: Entry, seeds: Sequence[int], steps: Sequence[int], device: torc
     return Verification(
         date=datetime.now(UTC).date().isoformat(),
         by=by,
-        verdict="identical" if p is None else "consistent" if p >= SIGNIFICANT else "inconsistent",
+        verdict="identical" if p is None else "consistent" if p >= CONTRADICTED else "inconsistent",
         seeds=list(seeds),
         p=p,
         device=device_name(device),
