@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.entries.verification import FRESH
 from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
 
@@ -82,6 +83,35 @@ def test_how_fast_a_start_is(starts, start):
 def test_how_much_starts_differ(starts, pairs):
     first = "attention with `{}`" if pairs[0][1] == "mlp_mixer" else "`{}`"
     assert len(rows_of(starts, {f"{first.format(a)}, `{b}`": (a, b) for a, b in pairs})) == 3
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """Steps of the fresh seeds, by mixer."""
+    with (ROOT / "docs" / "seeds" / "linear_map-s3.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row.pop("seed")) for row in rows] == [FRESH + i for i in range(32)]
+    return {mixer: [int(row[mixer]) for row in rows] for mixer in rows[0]}
+
+
+@pytest.mark.parametrize("mixer", ["mlp_mixer", "gated_delta_net", "multi_head_attention"])
+def test_how_fast_fresh_seeds_are(fresh, mixer):
+    steps, entry = fresh[mixer], load_entry(ROOT / "leaderboards" / "lite" / "linear_map@s3" / f"{mixer}.yaml")
+    low, high = mean_interval(steps, 2000) or (0, 0)
+    p = permutation_p(entry.steps, steps)
+    assert p in [one.p for one in entry.verifications if one.seeds[0] == FRESH]
+    row = f"| `{mixer}` | {sum(steps) / 32:,.0f} [{low:,.0f}, {high:,.0f}] | {min(steps):,} to {max(steps):,} "
+    assert f"{row}| {sum(entry.steps) / 16:,.0f} | {p:.2g} |" in PAGE.splitlines()
+
+
+def test_how_much_mixers_differ_on_fresh_seeds(fresh):
+    pairs = [
+        ("mlp_mixer", "multi_head_attention"),
+        ("gated_delta_net", "multi_head_attention"),
+        ("mlp_mixer", "gated_delta_net"),
+    ]
+    rows = rows_of(fresh, {f"`{a}`, `{b}`, fresh": (a, b) for a, b in pairs})
+    assert all(f"`{a}` is faster" in row for (a, _), row in zip(pairs, rows, strict=True))
 
 
 @pytest.mark.parametrize("start", ["tensor2tensor", "torch"])
