@@ -191,7 +191,7 @@ def verify(
             print(f"published with {there}; again with {here}")
         test = "independent seeds" if fresh_seeds else "seed by seed"
         print(f"{outcome.verdict}" + ("" if outcome.p is None else f" (exact test, {test}: p = {outcome.p:.3g})"))
-        smallest = 2 / 2 ** len(chosen)  # of the sign test
+        smallest = 2 / 2 ** len(chosen)  # of the test that swaps the two numbers of a seed
         if outcome.verdict == "consistent" and not fresh_seeds and smallest >= CONTRADICTED:
             print(f"{len(chosen)} seeds can never contradict: their smallest p is {smallest:.3g}")
     if mark:

@@ -28,7 +28,7 @@ from benchbed.plugins.sources import (
     source_hash,
     source_path,
 )
-from benchbed.plugins.unregistered import is_class, refuse_files, where_searched
+from benchbed.plugins.unregistered import can_import, refuse_files, where_searched
 
 __all__ = ["NO_PLUGINS", "PLURAL", "POSITIONAL", "Kind", "Plugin", "find", "name_of", "plugins"]
 
@@ -186,7 +186,7 @@ def find(kind: Kind, name: str) -> Plugin:
     matches = [p for p in installed if name in (p.name, f"{p.distribution}:{p.name}")]
     if not matches:
         refuse_files(f"{kind} '{name}'", name)
-        if is_class(name, {p.label.partition(":")[0] for p in installed}):
+        if can_import(name, {p.label.partition(":")[0] for p in installed}):
             return Plugin(kind, name, _UNREGISTERED, "0", name)
         known = {p.name for p in installed} | {p.label for p in installed}
         raise UnknownNameError(kind, name, known, f"benchbed list {PLURAL[kind]}", where_searched(name))

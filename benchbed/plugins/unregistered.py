@@ -7,11 +7,13 @@ from pathlib import Path
 from benchbed.errors import OptionError
 from benchbed.plugins.sources import public_class, source_path
 
-__all__ = ["is_class", "refuse_files", "where_searched"]
+__all__ = ["can_import", "refuse_files", "where_searched"]
 
 
-def is_class(name: str, prefixes: set[str]) -> bool:
+def can_import(name: str, prefixes: set[str]) -> bool:
     """Whether a name that no plug-in has is `package.module:Class`, of a module that can be imported.
+
+    A file in the current folder can: that is put on `sys.path`, which an installed command does not search.
 
     Args:
         name: as it was given.
@@ -22,7 +24,7 @@ def is_class(name: str, prefixes: set[str]) -> bool:
         return False
     here = os.getcwd()
     if not source_path(module) and here not in sys.path and Path(*module.split(".")).with_suffix(".py").is_file():
-        sys.path.append(here)  # which an installed command does not search
+        sys.path.append(here)
     path = source_path(module)
     # What follows a prefix may be a registered name, mistyped.
     return path is not None and (module not in prefixes or cls.encode() in path.read_bytes())
@@ -39,11 +41,12 @@ def refuse_files(owner: str, name: str) -> None:
         OptionError: it is one of those.
     """
     file, _, cls = name.partition(":")
-    path, here = Path(file), Path(f"{file}.py")
-    if path.suffix == ".py" or (not cls and file.isidentifier() and here.is_file()):
-        named = f"{path.stem}:{cls or _class_of(path if path.suffix else here)}"
+    here, is_path = Path(f"{file}.py"), Path(file).suffix == ".py"
+    if is_path or (not cls and file.isidentifier() and here.is_file()):
+        path = Path(file) if is_path else here
+        named = f"{path.stem}:{cls or _class_of(path)}"
         where = f" from the folder {path.parent}" if path.parent != Path() else ""
-        found = "a path" if path.suffix else f"the name of the file {here}"
+        found = "a path" if is_path else f"the name of the file {here}"
         raise OptionError(f"{owner}: expected package.module:Class, found {found}; write '{named}'{where}")
     installed = source_path(file) if file.isidentifier() else None
     hidden = file in sys.stdlib_module_names or (installed is not None and installed.resolve() != here.resolve())

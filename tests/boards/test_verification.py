@@ -65,6 +65,8 @@ def test_planted_steps_are_inconsistent(cli, boards):
     outcome = json.loads(out)
     assert (code, outcome["verdict"]) == (1, "inconsistent")
     assert outcome["p"] < 0.01
+    _, out, _ = cli("leaderboard", "verify", "softmax_attention", "--seeds", 7, "--device", "cpu")
+    assert out.splitlines()[-1] == "7 seeds can never contradict: their smallest p is 0.0156"
 
 
 def test_fresh_seeds_are_judged_as_an_independent_sample(boards):

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from pretends import PRETENDS
 from torch import nn
 
 from benchbed.checks import pretended
 from benchbed.checks.mixer import Subject, conformance
-from benchbed.checks.pretended import NOT_PRETENDED, why_not_cuda, why_not_pretended
+from benchbed.checks.pretended import NOT_PRETENDED, why_not_cuda
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
 from benchbed.plugins.registry import plugins
@@ -15,7 +16,6 @@ from benchbed.training.recipe import make_recipe
 MIXERS = [plugin.label for plugin in plugins("mixer") if plugin.built_in and not plugin.needs_cuda]
 LEVELS = {track: load_track(track).level_names for track in ("lite", "standard")}
 LIBRARY = {"lstm", "gru"}
-PRETENDS = pytest.mark.skipif(why_not_pretended() is not None, reason=str(why_not_pretended()))
 
 
 def recipe(mixer, level, track):

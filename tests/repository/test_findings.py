@@ -88,7 +88,7 @@ def test_how_much_starts_differ(starts, pairs):
 @pytest.fixture(scope="module")
 def fresh():
     """Steps of the fresh seeds, by mixer."""
-    with (ROOT / "docs" / "seeds" / "linear_map-s3.csv").open() as file:
+    with (ROOT / "docs" / "fresh-seeds" / "linear_map-s3.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row.pop("seed")) for row in rows] == [FRESH + i for i in range(32)]
     return {mixer: [int(row[mixer]) for row in rows] for mixer in rows[0]}

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pretends import PRETENDS
 from tape import tape
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from benchbed.checks.pretended import why_not_pretended
 from benchbed.config.tracks import OptimiserSettings
 from benchbed.training.engine import EngineSettings, choose_engine, why_not_graph
 from benchbed.training.ensemble import Ensemble
@@ -178,7 +178,7 @@ def test_a_cpu_has_no_graphs_and_says_so(configure):
     assert note == "its step cannot be captured as a graph: RuntimeError: a device of type cpu has no graphs"
 
 
-@pytest.mark.skipif(why_not_pretended() is not None, reason=str(why_not_pretended()))
+@PRETENDS
 def test_a_capture_warms_up_aside_and_shares_its_memory(monkeypatch):
     """What torch.cuda is asked for, on a device that is pretended: it must be right where it is first tried."""
     told = []
