@@ -2,12 +2,15 @@
 
 import csv
 import importlib
+import importlib.machinery
+import json
 import re
 import subprocess
 import sys
 import types
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,10 +70,12 @@ def test_the_page_runs_as_a_notebook_does(here, monkeypatch):
     quick.compare = lambda first, second, **more: benchbed.compare(
         "multi_head_attention" if isinstance(first, benchbed.Result) else first,
         second,
-        **({"track": "lite", "level": "linear_map@s3"} | more),
+        **(dict[str, Any](track="lite", level="linear_map@s3") | more),
     )
     monkeypatch.setitem(sys.modules, "benchbed_of_the_page", quick)  # pyright: ignore[reportArgumentType]
-    frames = types.SimpleNamespace(DataFrame=lambda rows: frames.made.append(list(rows)), made=[])
+    # torch asks of every library that it knows where it comes from.
+    spec = importlib.machinery.ModuleSpec("pandas", None)
+    frames = types.SimpleNamespace(DataFrame=lambda rows: frames.made.append(list(rows)), made=[], __spec__=spec)
     monkeypatch.setitem(sys.modules, "pandas", frames)  # pyright: ignore[reportArgumentType]
     names: dict = {}
     for block in blocks:
@@ -122,6 +127,18 @@ def test_a_result_has_a_tidy_row_a_seed_and_is_compared_as_it_is():
     assert pair.names == ("gru", "mlp_mixer")
     assert pair.ratio == benchbed.compare("gru", "mlp_mixer", level="linear_map@s3", track="lite-1").ratio > 1
     assert benchbed.compare("mlp_mixer", result).p == pair.p, "its board is that of the run"
+
+
+def test_a_pair_is_compared_on_fresh_seeds_as_in_the_terminal(here, command_line):
+    told: list[Any] = []
+    settings: dict[str, Any] = {"fresh_seeds": 2, "device": "cpu", "observe": told.append}
+    pair = benchbed.compare("static_mixer", "mlp_mixer", track="lite", level="induction@short", **settings)
+    assert {progress.config.mixer.name for progress in told} == {"static_mixer", "mlp_mixer"}
+    assert pair.plain()["seeds"] == [[1_000_000, 1_000_001]] * 2
+    options = ("--track", "lite", "--level", "induction", "--fresh-seeds", "--seeds", 2, "--device", "cpu", "--json")
+    code, out, err = command_line("compare", "static_mixer", "mlp_mixer", *options)
+    assert (code, json.loads(out)["steps"]) == (0, pair.plain()["steps"])
+    assert err.count("finished before") == 2, "it lies in the same folders"
 
 
 def test_a_run_is_shown_among_entries_and_all_levels_together():

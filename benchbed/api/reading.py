@@ -1,6 +1,6 @@
-"""What reads finished runs and boards, and what lists what is there."""
+"""What reads finished runs and boards, compares them, and lists what is there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchbed.boards.comparison import Comparison
     from benchbed.boards.overall import Overall
     from benchbed.results.result import Result
+    from benchbed.runs.progress import Progress
 
 __all__ = ["compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_overall", "load_result"]
 
@@ -24,15 +25,25 @@ def compare(
     *,
     level: str | None = None,
     track: str | None = None,
+    fresh_seeds: int | None = None,
+    device: str = "auto",
+    out: str | PathLike[str] = "runs",
+    observe: "Callable[[Progress], None] | None" = None,
     boards: str | PathLike[str] | None = None,
 ) -> "Comparison":
     """Compare two runs of one level: ratio of mean steps, its interval, and the exact test between them.
+
+    With `fresh_seeds` both are trained again first, at the rates that they chose, on seeds that no track uses.
 
     Args:
         first: an entry's name or file, a run's folder, or a `Result`.
         second: likewise.
         level: task or `task@level`, where a name stands on several boards.
         track: likewise.
+        fresh_seeds: how many, at most 32; None compares the seeds that were trained.
+        device: where fresh seeds train.
+        out: the folder of all runs, where fresh seeds are kept: what is finished there is read and not repeated.
+        observe: told where their training stands; must be quick.
         boards: the folder of the tracks; by default `leaderboards` here, else the published ones.
 
     Returns:
@@ -40,13 +51,24 @@ def compare(
         `interval`, `p`, and `adjusted` over the board where both are entries of one.
 
     Raises:
-        BenchbedError: one cannot be read, or they are not of one level, track and budget.
+        BenchbedError: one cannot be read or trained, or they are not of one level, track and budget.
     """
     from benchbed.boards.comparison import compare as compare_runs
+    from benchbed.boards.comparison import pair_of
     from benchbed.results.result import Result
 
     sides = [side if isinstance(side, Result) else str(side) for side in (first, second)]
-    return compare_runs(_home(boards), (sides[0], sides[1]), track, level)
+    pair = compare_runs(_home(boards), (sides[0], sides[1]), track, level)
+    if fresh_seeds is None:
+        return pair
+    from benchbed.runs import again
+    from benchbed.runs.execute import execute
+    from benchbed.training.devices import find_device
+
+    seeds, found = again.fresh_seeds(fresh_seeds), find_device(device)
+    plans = [again.plan_again(result, seeds, found, Path(out)) for result in pair.results]
+    ours, theirs = (execute(*plan, observe or (lambda _: None)).result for plan in plans)
+    return pair_of(pair.names, (ours, theirs))
 
 
 def load_board(

@@ -1,6 +1,5 @@
 """One pair of runs of the same level, and the test between them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from benchbed.boards.entries.entry import entry_folder, load_entry
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import training_costs
 from benchbed.errors import ResultError
+from benchbed.reporting.wording import bound
 from benchbed.results.result import Result, load_result
 from benchbed.results.stats import permutation_p, ratio_of_means
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "pair_of"]
 
 Side = str | Result
 """A run, or what finds one: an entry's name or file, or a run's folder."""
@@ -32,6 +32,12 @@ class Comparison:
     """Over the board, by Benjamini and Hochberg, if both stand on one."""
 
     @property
+    def bound(self) -> str:
+        """What stands before the ratio where seeds did not solve: `> `, `< `, or `~ ` where on both sides."""
+        first, second = ((result.summary.solved, result.summary.seeds) for result in self.results)
+        return bound(first, second)
+
+    @property
     def costs(self) -> list[Costs]:
         """See `training_costs`, one a run."""
         return [training_costs(result) for result in self.results]
@@ -41,8 +47,10 @@ class Comparison:
         steps = [result.restricted_steps for result in self.results]
         return {
             "names": list(self.names),
+            "seeds": [result.config.scoring_seeds for result in self.results],
             "steps": steps,
             "ratio": self.ratio,
+            "bound": self.bound.strip(),
             "ratio_interval": self.interval,
             "p": self.p,
             "adjusted": self.adjusted,
@@ -77,9 +85,13 @@ def compare(
     if home is not None and home == other_home:
         pairs = {frozenset((p["first"], p["second"])): p["adjusted"] for p in read_standings(home)["pairs"]}
         adjusted = pairs.get(frozenset(shown))
-    steps: Sequence[list[int]] = [first.restricted_steps, second.restricted_steps]
-    ratio, interval = ratio_of_means(*steps)
-    return Comparison(shown, (first, second), ratio, interval, permutation_p(*steps), adjusted)
+    return pair_of(shown, (first, second), adjusted)
+
+
+def pair_of(names: tuple[str, str], results: tuple[Result, Result], adjusted: float | None = None) -> Comparison:
+    """Compare two results that are known to be of one level; arguments are the fields of `Comparison`."""
+    first, second = (result.restricted_steps for result in results)
+    return Comparison(names, results, *ratio_of_means(first, second), permutation_p(first, second), adjusted)
 
 
 def _called(side: Side) -> str:

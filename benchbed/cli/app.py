@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchbed.cli import boards, lab, lm, plugins, results, run, suite
+from benchbed.cli import boards, compare, lab, lm, plugins, results, run, suite
 from benchbed.errors import BenchbedError
 
 __all__ = ["app", "main"]
@@ -26,7 +26,7 @@ app.add_typer(boards.leaderboard, name="leaderboard")
 app.add_typer(suite.suite, name="suite")
 app.add_typer(lm.lm, name="lm")
 app.command()(suite.score)
-app.command()(boards.compare)
+app.command()(compare.compare)
 app.command()(boards.schema)
 app.command()(lab.sweep)
 app.command()(lab.trace)

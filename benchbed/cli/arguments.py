@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from benchbed.config.request import RunRequest
 
 __all__ = [
+    "AtLevel",
     "Backend",
     "BackendName",
     "Boards",
     "Compiled",
     "Csv",
     "Device",
+    "Fresh",
     "Json",
     "Levels",
     "MixerOptions",
+    "OnTrack",
     "Out",
     "TaskOptions",
     "TimeLimit",
@@ -48,6 +51,9 @@ Compiled = Annotated[
     typer.Option("--compile/--no-compile", help="Use torch.compile.", show_default="by a rule, where it pays"),
 ]
 Levels = Annotated[str | None, typer.Option(help="Comma-separated task@level.", show_default="every level")]
+OnTrack = Annotated[str | None, typer.Option(help="Only this track.")]
+AtLevel = Annotated[str | None, typer.Option(help="Only task@level, or a task for its default level.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is finished or begun.")]
 Out = Annotated[Path, typer.Option(help="Folder for results.")]
 Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
 TimeLimit = Annotated[

@@ -1,4 +1,4 @@
-"""The commands about boards: `benchbed leaderboard ...`, `compare` and `schema`."""
+"""The commands about boards: `benchbed leaderboard ...` and `schema`."""
 
 import sys
 from enum import StrEnum
@@ -10,13 +10,11 @@ from typer.core import TyperGroup
 
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
-from benchbed.cli.arguments import Boards, Csv, Json, split_names
-from benchbed.cli.terminal import console, only_json, print_csv, print_json
+from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Fresh, Json, OnTrack, Out, TimeLimit, split_names
+from benchbed.cli.terminal import console, going_on, only_json, print_json
 
-__all__ = ["compare", "leaderboard", "schema"]
+__all__ = ["leaderboard", "schema"]
 
-Track = Annotated[str | None, typer.Option(help="Only this track.")]
-Level = Annotated[str | None, typer.Option(help="Only task@level, or a task for its default level.")]
 _DOCUMENTS = ("README.md", "leaderboards/*.md", "docs/*.md")
 
 
@@ -43,7 +41,7 @@ leaderboard = typer.Typer(cls=_ShowByDefault, help="Read, check, submit to and r
 @leaderboard.command("show")
 def show(
     level: Annotated[str | None, typer.Argument(help="Task, or task@level.", show_default="all")] = None,
-    track: Track = None,
+    track: OnTrack = None,
     sort: Annotated[Sort, typer.Option(help="What to sort by.")] = Sort.rank,
     guests: Annotated[
         list[Path] | None,
@@ -66,7 +64,7 @@ def show(
 
 @leaderboard.command()
 def overall(
-    track: Track = None,
+    track: OnTrack = None,
     levels: Annotated[
         str | None,
         typer.Option(
@@ -157,12 +155,15 @@ def submit(
 def verify(
     entry: Annotated[str, typer.Argument(help="An entry's name or file.")],
     seeds: Annotated[int | None, typer.Option(help="How many seeds.", show_default="as many as were scored")] = None,
-    fresh_seeds: Annotated[bool, typer.Option("--fresh-seeds", help="Seeds that nobody has trained.")] = False,
+    fresh_seeds: Annotated[bool, typer.Option("--fresh-seeds", help="Seeds that no track uses.")] = False,
     mark: Annotated[bool, typer.Option("--mark", help="Write what came of it into the entry.")] = False,
     by: Annotated[str, typer.Option(help="Who verifies it, with --mark.")] = "anonymous",
-    track: Track = None,
-    level: Level = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    track: OnTrack = None,
+    level: AtLevel = None,
+    out: Out = Path("runs"),
+    device: Device = "auto",
+    time_limit: TimeLimit = None,
+    fresh: Fresh = False,
     boards: Boards = None,
     as_json: Json = False,
 ) -> None:
@@ -170,21 +171,22 @@ def verify(
     from benchbed.boards.entries import verification
     from benchbed.boards.entries.entry import load_entry
     from benchbed.config.protocol import CONTRADICTED
-    from benchbed.reporting.live import Reporter
+    from benchbed.reporting.live import run_live
+    from benchbed.reporting.wording import span
+    from benchbed.runs.again import plan_again
     from benchbed.training.devices import find_device
 
     path = find_entry(boards_folder(boards), entry, track, level)
     loaded, found = load_entry(path), find_device(device)
     chosen = verification.choose_seeds(loaded, seeds, fresh_seeds)
-    reporter = Reporter(console(stderr=as_json))
-    with only_json(as_json), reporter.watching():
-        steps = verification.train_again(loaded, chosen, found, reporter.observe)
-    outcome = verification.judge(loaded, chosen, steps, found, by)
+    with going_on(time_limit), only_json(as_json):
+        again = run_live(*plan_again(loaded.result, chosen, found, out), console(stderr=as_json), fresh=fresh)
+    outcome, steps = verification.judge(loaded, again, by), again.restricted_steps
     if as_json:
         print_json({**outcome.model_dump(mode="json"), "steps": steps})
     else:
-        print(f"published: {' '.join(map(str, loaded.steps))} (seeds {_span(loaded.result.config.scoring_seeds)})")
-        print(f"again:     {' '.join(map(str, steps))} (seeds {_span(chosen)})")
+        print(f"published: {' '.join(map(str, loaded.steps))} (seeds {span(loaded.result.config.scoring_seeds)})")
+        print(f"again:     {' '.join(map(str, steps))} (seeds {span(chosen)})")
         before = loaded.result.environment
         if (before.device, before.torch) != (outcome.device, outcome.torch):
             there, here = (f"torch {one.torch} on {one.device}" for one in (before, outcome))
@@ -205,8 +207,8 @@ def verify(
 def withdraw(
     entry: Annotated[str, typer.Argument(help="An entry's name or file.")],
     reason: Annotated[str, typer.Option(help="Why it should not count.")],
-    track: Track = None,
-    level: Level = None,
+    track: OnTrack = None,
+    level: AtLevel = None,
     boards: Boards = None,
 ) -> None:
     """Take an entry off its board; its file stays, with the reason."""
@@ -253,33 +255,6 @@ def render(
         raise typer.Exit(1)
 
 
-def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="An entry's name or file, or a run's folder.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, of the same level.")],
-    track: Track = None,
-    level: Level = None,
-    boards: Boards = None,
-    as_json: Json = False,
-    as_csv: Csv = False,
-) -> None:
-    """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
-    from benchbed.boards.comparison import compare as compare_runs
-    from benchbed.boards.views.rows import pair_rows
-    from benchbed.boards.views.sentences import verdict
-    from benchbed.boards.views.tables import pair_table
-
-    pair = compare_runs(boards_folder(boards), (first, second), track, level)
-    if as_json:
-        print_json(pair.plain())
-        return
-    if as_csv:
-        print_csv(pair_rows(pair))
-        return
-    screen = console()
-    screen.print(pair_table(pair))
-    screen.print(verdict(pair), highlight=False)
-
-
 def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Document.entry) -> None:
     """Print the JSON Schema of a file that benchbed reads or writes."""
     from benchbed.boards.entries.entry import Entry
@@ -288,7 +263,3 @@ def schema(what: Annotated[Document, typer.Argument(help="Which file.")] = Docum
 
     models = {Document.entry: Entry, Document.result: Result, Document.track: TrackFile}
     print_json(models[what].model_json_schema())
-
-
-def _span(seeds: list[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]}"

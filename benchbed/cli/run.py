@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Out, TimeLimit, request_of
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Fresh, Out, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 from benchbed.errors import OptionError
 
@@ -56,7 +56,7 @@ def run(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
     ] = True,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished or begun.")] = False,
+    fresh: Fresh = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""

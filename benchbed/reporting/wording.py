@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchbed.results.result import Result
 
-__all__ = ["begun_elsewhere", "bound", "clock", "number", "options_line", "place", "with_interval"]
+__all__ = ["begun_elsewhere", "bound", "clock", "number", "options_line", "place", "span", "with_interval"]
 
 
 def number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
@@ -22,6 +22,11 @@ def with_interval(value: float, interval: Sequence[float] | None, form: str = ",
 def place(rank: int | None, last: int | None) -> str:
     """`3 to 11`: the rank, and the last one that the same tests allow."""
     return "unranked" if rank is None else f"{rank}" if rank == last else f"{rank} to {last}"
+
+
+def span(seeds: Sequence[int]) -> str:
+    """`0 to 15`: seeds, which follow one another."""
+    return f"{seeds[0]} to {seeds[-1]}"
 
 
 def options_line(options: Mapping[str, Any], separator: str = ", ") -> str:

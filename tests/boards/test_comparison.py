@@ -8,10 +8,14 @@ import shutil
 
 import pytest
 
-from benchbed.boards.comparison import compare
+from benchbed.boards.comparison import compare, pair_of
+from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.reading import find_entry
+from benchbed.boards.views.rows import pair_rows
+from benchbed.boards.views.sentences import verdict
 from benchbed.errors import EntryError
 from benchbed.results.result import load_result, save_result
+from benchbed.results.scoring import summarise
 
 LEVEL = "tiny/linear_map@s1"
 
@@ -37,6 +41,51 @@ def test_a_pair_as_csv_has_a_row_a_run(cli, run):
     assert [float(row["p"]) for row in rows] == [pair["p"]] * 2
     means = [float(row["mean_steps"]) for row in rows]
     assert means[0] / means[1] == pytest.approx(pair["ratio"])
+
+
+def test_a_pair_on_fresh_seeds(cli, boards, run):
+    """Both are trained at their published rates, once: a second comparison reads what the first has trained."""
+    sides = ("compare", "static_mixer", run, "--fresh-seeds", "--seeds", 3, "--device", "cpu")
+    code, out, err = cli(*sides, "--json")
+    pair = json.loads(out)
+    assert (code, pair["names"], pair["adjusted"]) == (0, ["static_mixer", "mlp_mixer"], None)
+    assert pair["seeds"] == [[1_000_000, 1_000_001, 1_000_002]] * 2
+    found = {path.parent.name.partition("-")[0]: path for path in (boards.parent / "runs").rglob("result.yaml")}
+    trained = {name: load_result(path) for name, path in found.items()}
+    rates = {
+        "static_mixer": load_entry(find_entry(boards, "static_mixer", None, None)).result,
+        "mlp_mixer": load_result(run),
+    }
+    for name, steps in zip(pair["names"], pair["steps"], strict=True):
+        assert trained[name].restricted_steps == steps
+        assert trained[name].learning_rate == rates[name].learning_rate
+        assert trained[name].tuning == []
+        assert any("seeds 1000000 to 1000002 at the rate of a finished run" in why for why in trained[name].unranked)
+    assert "finished before" not in err
+    code, out, err = cli(*sides, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["steps"] for row in rows] == [" ".join(map(str, steps)) for steps in pair["steps"]]
+    assert err.count("finished before") == 2
+    assert "1000000 to 1000002" in cli(*sides)[1]
+    code, _, err = cli("compare", "static_mixer", run, "--seeds", 3)
+    assert (code, err) == (2, "benchbed: --seeds: expected --fresh-seeds with it\n")
+
+
+def test_a_ratio_of_means_that_the_budget_cut_off_is_called_a_bound(boards):
+    """`static_mixer takes 0.36 times the steps`, of a rival whose seeds ended their budget: at most that."""
+    result = load_entry(find_entry(boards, "static_mixer", None, None)).result
+    assert result.summary.solved == 8
+    budget = result.config.budget.steps
+    rows = [result.members[0].model_copy(update={"seed": s, "status": "unsolved", "steps": None}) for s in range(8)]
+    other = result.model_copy(update={"members": rows, "summary": summarise(rows, budget)})
+    assert [pair_of(("a", "b"), two).bound for two in ((result, other), (other, result), (other, other))] == [
+        "< ",
+        "> ",
+        "~ ",
+    ]
+    pair = pair_of(("a", "b"), (result, other))
+    assert f"a takes < {pair.ratio:.2f}" in verdict(pair)
+    assert pair.plain()["bound"] == pair_rows(pair)[0]["bound"] == "<"
 
 
 def test_only_runs_of_one_level_are_compared(cli, run):

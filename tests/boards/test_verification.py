@@ -5,14 +5,12 @@ import json
 import pytest
 import torch
 import yaml
-from planned import changed
 
 from benchbed.boards.entries import verification
 from benchbed.boards.entries.audit import audit
 from benchbed.boards.entries.entry import load_entry, save_entry
-from benchbed.boards.entries.submission import submit
-from benchbed.errors import EntryError, OptionError
-from benchbed.training import engine
+from benchbed.errors import OptionError
+from benchbed.results.scoring import summarise
 from benchbed.training.devices import device_name
 
 LEVEL = "tiny/linear_map@s1"
@@ -56,7 +54,6 @@ def test_planted_steps_are_inconsistent(cli, boards):
         row |= {"status": "solved", "steps": 50, "trained_steps": 60}
     from benchbed.boards.entries.entry import Entry
     from benchbed.results.result import Result
-    from benchbed.results.scoring import summarise
 
     members = Result.model_validate(data["result"] | {"summary": data["result"]["summary"]}).members
     data["result"]["summary"] = summarise(members, 60).model_dump(mode="json")
@@ -69,49 +66,49 @@ def test_planted_steps_are_inconsistent(cli, boards):
     assert out.splitlines()[-1] == "7 seeds can never contradict: their smallest p is 0.0156"
 
 
+def retrained(entry, seeds, steps):
+    """What training an entry's mixer on other seeds might have come to."""
+    config = entry.result.config.model_copy(update={"scoring_seeds": seeds})
+    row = entry.result.members[0]
+    rows = [
+        row.model_copy(update={"seed": seed, "status": "solved", "steps": n})
+        for seed, n in zip(seeds, steps, strict=True)
+    ]
+    changes = {"config": config, "identity": config.identity, "members": rows}
+    return entry.result.model_copy(update={**changes, "summary": summarise(rows, config.budget.steps)})
+
+
 def test_fresh_seeds_are_judged_as_an_independent_sample(boards):
     entry = load_entry(boards / LEVEL / "static_mixer.yaml")
     seeds = verification.choose_seeds(entry, 4, fresh=True)
     assert seeds == [1_000_000, 1_000_001, 1_000_002, 1_000_003]
     assert not set(seeds) & {*entry.result.config.scoring_seeds, *entry.result.config.tuning_seeds}
-    steps = verification.train_again(entry, seeds, CPU, lambda _: None)
-    assert all(step % 10 == 0 for step in steps)
-    assert verification.judge(entry, seeds, entry.steps[:4], CPU, "x").verdict == "consistent"
-    far = verification.judge(entry, [1_000_000 + i for i in range(8)], [60_000] * 8, CPU, "x")
+    alike = verification.judge(entry, retrained(entry, seeds, entry.steps[:4]), "x")
+    assert (alike.verdict, alike.seeds) == ("consistent", seeds)
+    far = verification.judge(entry, retrained(entry, [1_000_000 + i for i in range(8)], [1] * 8), "x")
     assert (far.verdict, far.p is not None and far.p < 0.001) == ("inconsistent", True)
     with pytest.raises(OptionError, match="--seeds: expected 1 to 8, found 9"):
         verification.choose_seeds(entry, 9, fresh=False)
+    with pytest.raises(OptionError, match="--seeds: expected 1 to 32 fresh seeds, found 33"):
+        verification.choose_seeds(entry, 33, fresh=True)
 
 
 @pytest.mark.parametrize(("p", "verdict"), [(0.04, "consistent"), (0.01, "consistent"), (0.0099, "inconsistent")])
 def test_an_entry_is_not_disputed_as_readily_as_a_pair_is_told_apart(boards, monkeypatch, p, verdict):
     entry = load_entry(boards / LEVEL / "static_mixer.yaml")
     monkeypatch.setattr(verification, "permutation_p", lambda *_: p)
-    assert verification.judge(entry, [1_000_000], [10], CPU, "x").verdict == verdict
+    assert verification.judge(entry, retrained(entry, [1_000_000], [10]), "x").verdict == verdict
 
 
-def test_another_source_is_not_verified(boards):
-    entry = load_entry(boards / LEVEL / "static_mixer.yaml")
-    mixer = entry.result.config.mixer.model_copy(update={"source_hash": "0"})
-    config = entry.result.config.model_copy(update={"mixer": mixer})
-    other = entry.model_copy(update={"result": entry.result.model_copy(update={"config": config})})
-    with pytest.raises(EntryError, match="has another source than the one that was scored"):
-        verification.train_again(other, [0], CPU, lambda _: None)
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-def test_an_entry_is_trained_again_as_it_was_trained(run, boards, monkeypatch, compiled):
-    changed(run, compiled=compiled)
-    entry = load_entry(submit(run, boards, submitter="Somebody"))
-    assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--no-compile")
-    settings = []
-    monkeypatch.setattr(engine, "why_not_compiled", lambda *_, **__: None)  # it is not trained here
-    monkeypatch.setattr(verification, "Ensemble", lambda _recipe, _members, how: settings.append(how) or Untrained())
-    with pytest.raises(KeyError):
-        verification.train_again(entry, [0], CPU, lambda _: None)
-    assert [how.compiled for how in settings] == [compiled]
-
-
-class Untrained:
-    def train(self, _observe):
-        return []
+def test_a_mark_tells_of_the_training_and_not_of_the_moment_of_marking(cli, boards):
+    """A finished one is read: its date, machine and torch are those of when it was trained."""
+    code, _, _ = cli("leaderboard", "verify", "static_mixer", "--seeds", 2, "--device", "cpu")
+    (found,) = (boards.parent / "runs").rglob("result.yaml")
+    text = found.read_text()
+    when = yaml.safe_load(text)["finished"]
+    text = text.replace(when, "2020-02-29T00:00:00+00:00").replace(torch.__version__, "2.9.9")
+    found.write_text(text)
+    code, out, _ = cli("leaderboard", "verify", "static_mixer", "--seeds", 2, "--device", "cpu", "--mark")
+    (verification,) = load_entry(boards / LEVEL / "static_mixer.yaml").verifications
+    assert (code, verification.date, verification.torch) == (0, "2020-02-29", "2.9.9")
+    assert "finished before, on 2020-02-29T00:00:00+00:00; --fresh trains it again" in out.splitlines()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchbed.boards.entries.entry import load_entry
-from benchbed.boards.entries.verification import FRESH
 from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
+from benchbed.runs.again import FRESH
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "findings.md").read_text()

@@ -29,6 +29,8 @@ def cut_down(command):
     """The same command with a budget of seconds; tuning is run once, by `.ci/run`'s main command, and whole."""
     if "benchbed run" in command:
         return f"{command} --max-steps 50 --seeds 2 --learning-rate 0.001 --device cpu"
+    if "--fresh-seeds" in command:
+        return f"{command} --seeds 2 --device cpu"
     if "benchbed score" in command or "benchbed suite run" in command:
         return f"{command} --time-limit 5s --device cpu"  # whole levels: they begin, and end when told
     if "benchbed sweep" in command:

@@ -23,7 +23,7 @@ from benchbed.boards.views.sentences import OVERALL, overall_cells, separation
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
-from benchbed.reporting.wording import bound, number, options_line, place, with_interval
+from benchbed.reporting.wording import number, options_line, place, with_interval
 from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
 from benchbed.storage.files import write_text
 
@@ -101,13 +101,12 @@ def pairs_markdown(pairs: Sequence[tuple[str, str, str, Comparison]]) -> str:
     """
     rows = []
     for (level, first, second, pair), adjusted in zip(pairs, holm([pair.p for *_, pair in pairs]), strict=True):
-        solved = [(result.summary.solved, result.summary.seeds) for result in pair.results]
         faster = f"`{first if pair.ratio < 1 else second}` is faster"
         row = [
             f"`{first}`, `{second}`",
             f"`{level}`",
             *(f"{result.summary.mean_steps:,.0f}" for result in pair.results),
-            bound(solved[0], solved[1]) + with_interval(pair.ratio, pair.interval, ".2f"),
+            pair.bound + with_interval(pair.ratio, pair.interval, ".2f"),
             f"{pair.p:.2g}",
             f"{adjusted:.2g}",
             faster if adjusted < SIGNIFICANT else "not told apart",

@@ -55,7 +55,14 @@ def overall_rows(found: "Sequence[Overall]") -> list[dict[str, Any]]:
 def pair_rows(pair: "Comparison") -> list[dict[str, Any]]:
     """A pair as tidy rows, one a run, with what is said of both in each."""
     low, high = pair.interval or (None, None)
-    both = {"ratio": pair.ratio, "ratio_low": low, "ratio_high": high, "p": pair.p, "adjusted": pair.adjusted}
+    both = {
+        "ratio": pair.ratio,
+        "bound": pair.bound.strip(),
+        "ratio_low": low,
+        "ratio_high": high,
+        "p": pair.p,
+        "adjusted": pair.adjusted,
+    }
     return [
         {"name": name, **_summary_cells(result), **cost, **both}
         for name, result, cost in zip(pair.names, pair.results, pair.costs, strict=True)

@@ -105,14 +105,14 @@ def overall_cells(one: "Overall") -> list[str]:
 def verdict(pair: "Comparison") -> str:
     """One sentence about a pair."""
     first, second = pair.names
-    inside = f" [{pair.interval[0]:.2f}, {pair.interval[1]:.2f}]" if pair.interval else ""
+    ratio = pair.bound + with_interval(pair.ratio, pair.interval, ".2f")
     tests = f"exact permutation test p = {pair.p:.2g}"
     if pair.adjusted is not None:
         tests += f", adjusted over the board {pair.adjusted:.2g}"
     apart = (pair.p if pair.adjusted is None else pair.adjusted) < SIGNIFICANT
     faster, slower = (first, second) if pair.ratio < 1 else (second, first)
     said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
-    return f"{said}: {first} takes {pair.ratio:.2f}{inside} times the mean steps of {second} ({tests})."
+    return f"{said}: {first} takes {ratio} times the mean steps of {second} ({tests})."
 
 
 def sort_rows(rows: "list[BoardRow]", by: str) -> "list[BoardRow]":

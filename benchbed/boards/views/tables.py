@@ -22,7 +22,7 @@ from benchbed.boards.views.sentences import (
     sort_rows,
     standing,
 )
-from benchbed.reporting.wording import number, options_line, place, with_interval
+from benchbed.reporting.wording import number, options_line, place, span, with_interval
 from benchbed.storage.files import csv_text
 
 if TYPE_CHECKING:
@@ -216,6 +216,7 @@ def pair_table(pair: "Comparison") -> Table:
     for name in ("", *names):
         table.add_column(name, justify="left" if not name else "right", overflow="fold")
     lines = {
+        "seeds": [span(r.config.scoring_seeds) for r in results],
         "solved": [f"{r.summary.solved}/{r.summary.seeds}" for r in results],
         "mean steps [95%]": [with_interval(r.summary.mean_steps, r.summary.mean_steps_interval) for r in results],
         "steps by seed": [" ".join(str(s) for s in sorted(r.restricted_steps)) for r in results],

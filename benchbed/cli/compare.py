@@ -1,0 +1,61 @@
+"""`benchbed compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchbed.boards.folders import boards_folder
+from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Fresh, Json, OnTrack, Out, TimeLimit
+from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json
+from benchbed.errors import OptionError
+
+__all__ = ["compare"]
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="An entry's name or file, or a run's folder.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, of the same level.")],
+    track: OnTrack = None,
+    level: AtLevel = None,
+    fresh_seeds: Annotated[
+        bool,
+        typer.Option("--fresh-seeds", help="Train both on seeds that no track uses, and compare those."),
+    ] = False,
+    seeds: Annotated[int | None, typer.Option(help="How many fresh seeds.", show_default="32")] = None,
+    out: Out = Path("runs"),
+    device: Device = "auto",
+    time_limit: TimeLimit = None,
+    fresh: Fresh = False,
+    boards: Boards = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
+    from benchbed.boards.comparison import compare as compare_runs
+    from benchbed.boards.views.rows import pair_rows
+    from benchbed.boards.views.sentences import verdict
+    from benchbed.boards.views.tables import pair_table
+
+    if seeds is not None and not fresh_seeds:
+        raise OptionError("--seeds: expected --fresh-seeds with it")
+    pair, screen = compare_runs(boards_folder(boards), (first, second), track, level), console()
+    if fresh_seeds:
+        from benchbed.boards.comparison import pair_of
+        from benchbed.reporting.live import run_live
+        from benchbed.runs import again
+        from benchbed.training.devices import find_device
+
+        found, log = find_device(device), console(stderr=as_json or as_csv)
+        with going_on(time_limit), only_json(as_json or as_csv):
+            chosen = again.fresh_seeds(again.MOST if seeds is None else seeds)
+            plans = [again.plan_again(result, chosen, found, out) for result in pair.results]
+            ours, theirs = (run_live(*plan, log, fresh=fresh) for plan in plans)
+        pair = pair_of(pair.names, (ours, theirs))
+    if as_json:
+        print_json(pair.plain())
+    elif as_csv:
+        print_csv(pair_rows(pair))
+    else:
+        screen.print(pair_table(pair))
+        screen.print(verdict(pair), highlight=False)
