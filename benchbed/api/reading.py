@@ -27,7 +27,7 @@ def compare(
     track: str | None = None,
     fresh_seeds: int | None = None,
     device: str = "auto",
-    out: str | PathLike[str] = "runs",
+    out: str | PathLike[str] = "reruns",
     observe: "Callable[[Progress], None] | None" = None,
     boards: str | PathLike[str] | None = None,
 ) -> "Comparison":
@@ -42,7 +42,7 @@ def compare(
         track: likewise.
         fresh_seeds: how many, at most 32; None compares the seeds that were trained.
         device: where fresh seeds train.
-        out: the folder of all runs, where fresh seeds are kept: what is finished there is read and not repeated.
+        out: their folder: what is finished there is read and not repeated.
         observe: told where their training stands; must be quick.
         boards: the folder of the tracks; by default `leaderboards` here, else the published ones.
 

@@ -160,7 +160,7 @@ def verify(
     by: Annotated[str, typer.Option(help="Who verifies it, with --mark.")] = "anonymous",
     track: OnTrack = None,
     level: AtLevel = None,
-    out: Out = Path("runs"),
+    out: Out = Path("reruns"),
     device: Device = "auto",
     time_limit: TimeLimit = None,
     fresh: Fresh = False,

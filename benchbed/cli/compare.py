@@ -23,7 +23,7 @@ def compare(
         typer.Option("--fresh-seeds", help="Train both on seeds that no track uses, and compare those."),
     ] = False,
     seeds: Annotated[int | None, typer.Option(help="How many fresh seeds.", show_default="32")] = None,
-    out: Out = Path("runs"),
+    out: Out = Path("reruns"),
     device: Device = "auto",
     time_limit: TimeLimit = None,
     fresh: Fresh = False,

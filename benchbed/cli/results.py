@@ -55,12 +55,20 @@ def show(
 def plot(
     results: Annotated[list[Path], typer.Argument(help="Results of one level: files or folders.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf file.")],
+    by_output: Annotated[
+        bool, typer.Option("--by-output", help="Of one result: when each seed learned each scored token.")
+    ] = False,
 ) -> None:
     """Draw loss and solved fraction against step."""
-    from benchbed.reporting.figures import plot_results
+    if by_output and len(results) > 1:
+        raise OptionError(f"--by-output: expected one result, found {len(results)}")
+    from benchbed.reporting.figures import plot_outputs, plot_results
     from benchbed.results.history import load_history
     from benchbed.results.result import load_result
 
     loaded = [(load_result(p), load_history(p if p.is_dir() else p.parent)) for p in results]
-    plot_results(loaded, output)
+    if by_output:
+        plot_outputs(*loaded[0], output)
+    else:
+        plot_results(loaded, output)
     print(output)

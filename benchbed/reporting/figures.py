@@ -1,5 +1,6 @@
 """Curves of results, and the style that every picture shares."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ __all__ = [
     "bare",
     "draw_losses",
     "draw_solved",
+    "plot_outputs",
     "plot_profile",
     "plot_results",
     "refuse_format",
@@ -100,6 +102,41 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
         bare(axes)
     figure.suptitle(f"{first.config.level}, track {first.config.track.name} {first.config.track.version}")
     save(figure, path)
+
+
+def plot_outputs(result: Result, history: History, path: Path) -> None:
+    """Draw when each output was learned: a panel a seed, its held-out accuracy by step and scored token.
+
+    Args:
+        result: a run.
+        history: its curves.
+        path: a `.png`, `.svg` or `.pdf`.
+
+    Raises:
+        OptionError: the file has another ending.
+        StorageError: the file cannot be written.
+    """
+    refuse_format(path)
+    matplotlib.use("Agg")
+    seeds, _, tokens = history.accuracy.shape
+    columns = math.ceil(math.sqrt(seeds))
+    rows = math.ceil(seeds / columns)
+    figure = Figure(figsize=(1 + 2.6 * columns, 0.8 + 1.9 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    every = history.steps[0] if len(history.steps) == 1 else history.steps[1] - history.steps[0]
+    edges = [history.steps[0] - every / 2, history.steps[-1] + every / 2, 0.5, tokens + 0.5]
+    look = {"origin": "lower", "aspect": "auto", "extent": edges, "vmin": 0, "vmax": 1}
+    images = [axes.imshow(learned.T, **look) for axes, learned in zip(panels, history.accuracy, strict=False)]
+    for axes, row in zip(panels[:seeds], result.members, strict=True):
+        axes.set_title(f"seed {row.seed}: {row.status}{f' at {row.steps:,}' if row.steps else ''}", fontsize="small")
+    for axes in panels[seeds:]:
+        axes.set_visible(False)
+    figure.colorbar(images[0], ax=figure.axes, label="held-out accuracy", shrink=0.6)
+    figure.supxlabel("step")
+    figure.supylabel("scored token, in its order")
+    config = result.config
+    figure.suptitle(f"{config.mixer.name} on {config.level}, track {config.track.name} {config.track.version}")
+    save(figure, path, dpi=100)
 
 
 def plot_profile(results: Sequence[Result], path: Path) -> None:

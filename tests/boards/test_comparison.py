@@ -50,7 +50,7 @@ def test_a_pair_on_fresh_seeds(cli, boards, run):
     pair = json.loads(out)
     assert (code, pair["names"], pair["adjusted"]) == (0, ["static_mixer", "mlp_mixer"], None)
     assert pair["seeds"] == [[1_000_000, 1_000_001, 1_000_002]] * 2
-    found = {path.parent.name.partition("-")[0]: path for path in (boards.parent / "runs").rglob("result.yaml")}
+    found = {path.parent.name.partition("-")[0]: path for path in (boards.parent / "reruns").rglob("result.yaml")}
     trained = {name: load_result(path) for name, path in found.items()}
     rates = {
         "static_mixer": load_entry(find_entry(boards, "static_mixer", None, None)).result,

@@ -103,7 +103,7 @@ def test_an_entry_is_not_disputed_as_readily_as_a_pair_is_told_apart(boards, mon
 def test_a_mark_tells_of_the_training_and_not_of_the_moment_of_marking(cli, boards):
     """A finished one is read: its date, machine and torch are those of when it was trained."""
     code, _, _ = cli("leaderboard", "verify", "static_mixer", "--seeds", 2, "--device", "cpu")
-    (found,) = (boards.parent / "runs").rglob("result.yaml")
+    (found,) = (boards.parent / "reruns").rglob("result.yaml")
     text = found.read_text()
     when = yaml.safe_load(text)["finished"]
     text = text.replace(when, "2020-02-29T00:00:00+00:00").replace(torch.__version__, "2.9.9")

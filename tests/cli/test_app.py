@@ -137,6 +137,9 @@ def test_run_show_plot(cli, small, tmp_path):
         assert (code, err) == (0, "")
         assert (tmp_path / f"curves.{ending}").read_bytes().startswith(magic)
 
+    assert cli("plot", folders[0], "--by-output", "-o", "outputs.png")[0] == 0
+    assert (tmp_path / "outputs.png").read_bytes().startswith(b"\x89PNG")
+
     code, out, _ = cli(*small, "-m", "mlp_mixer", "--out", "results")
     assert "finished before" in out
     assert "tuning: step" not in out
@@ -303,6 +306,8 @@ def test_plot_refuses_other_endings_and_mixed_levels(cli, small, tmp_path):
     assert len(folders) == 2
     assert "expected results of one level and track" in cli("plot", *folders, "-o", "x.png")[2]
     assert "expected a file ending in .png, .svg or .pdf" in cli("plot", folders[0], "-o", "x.gif")[2]
+    assert "expected a file ending in .png, .svg or .pdf" in cli("plot", folders[0], "--by-output", "-o", "x.gif")[2]
+    assert "--by-output: expected one result, found 2" in cli("plot", *folders, "--by-output", "-o", "x.png")[2]
 
 
 def test_python_m_benchbed_and_version():
