@@ -1,10 +1,12 @@
 """What the findings say beside the boards follows from the seeds that are published with it."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
 
+from benchbed import load_overall
 from benchbed.boards.entries.entry import load_entry
 from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
@@ -131,3 +133,15 @@ def test_how_much_heads_and_starts_differ(one_head):
         "one head, `tensor2tensor`, `torch`": (("tensor2tensor", 1), ("torch", 1)),
     }
     assert all("slower" in row and "> " in row for row in rows_of(one_head, pairs))
+
+
+def test_who_takes_the_fewest_steps_over_the_levels_of_the_readmes_picture():
+    text = (ROOT / "README.md").read_text()
+    (levels,) = re.findall(r"^<!-- picture: lite (.*) -->$", text, flags=re.MULTILINE)
+    found = [one for one in load_overall("lite", levels=levels.split(), boards=ROOT / "leaderboards") if one.ratio]
+    first, second, third = sorted(found, key=lambda one: one.ratio or 0)[:3]
+    assert f"`{first.name}` and `{second.name}` take the fewest steps [over these six levels]" in text
+    assert third.name == "multi_head_attention"
+    assert len(levels.split()) == 6
+    (page,) = re.findall(r"^<!-- overall: lite (.*) -->$", PAGE, flags=re.MULTILINE)
+    assert page == levels, "the page that it links to is about the same six"
