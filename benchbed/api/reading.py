@@ -115,7 +115,7 @@ def load_overall(
 
     Returns:
         One a mixer, with `name`, `ratio` (geometric mean of its ratios to the baseline; None where it lacks a level),
-        `levels`, `families`, `missing` and `solved`.
+        its `interval`, `levels`, `families`, `missing` and `solved`.
 
     Raises:
         BenchbedError: the track has no boards, or a file on one is no entry.

@@ -2,12 +2,13 @@
 
 The geometric mean of the ratios to the baseline, with equal weight to each family of tasks and, inside a family, to
 each level. It depends on a mixer's own entries and the baseline's alone, so that no other entry can shift it; nothing
-is filled in, and a mixer that lacks a level has no number.
+is filled in, and a mixer that lacks a level has no number. Its interval is for other seeds on the same levels, by the
+limits of each level's ratio (MOVER: Zou & Donner, 2008, Statistics in Medicine 27, 1693).
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import exp, log
+from math import exp, hypot, log
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,7 +18,7 @@ from benchbed.boards.folders import find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.config.tracks import Track, load_track
 
-__all__ = ["LevelRatio", "Overall", "overall", "read_overall"]
+__all__ = ["CombinedRatio", "LevelRatio", "Overall", "overall", "read_overall"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,22 @@ class LevelRatio:
     """Of its mean steps to the baseline's."""
     bound: str
     """`"> "`, `"< "` or `"~ "` where seeds did not solve, and the ratio is a bound."""
+    interval: list[float] | None
+    """95%; None where neither side's steps vary, and for the baseline itself."""
     solved: int
     seeds: int
     steps: list[int]
     budget: int
+
+
+@dataclass(frozen=True)
+class CombinedRatio:
+    """The ratios of several levels in one."""
+
+    ratio: float
+    bound: str
+    interval: tuple[float, float] | None
+    """95%, over seeds; None where a level's is not known."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +54,13 @@ class Overall:
     name: str
     levels: dict[str, LevelRatio | None]
     """None where a board lacks it."""
-    families: dict[str, tuple[float, str] | None]
-    """Geometric mean of the ratios in each family, and its bound; None where a level is missing."""
+    families: dict[str, CombinedRatio | None]
+    """Of each family; None where a level is missing."""
     ratio: float | None
     """Over all families; None where a level is missing."""
     bound: str
+    interval: tuple[float, float] | None
+    """95%, over seeds."""
     without_one: tuple[float, float] | None
     """The lowest and the highest ratio when any one level is left out; None where there are too few for that."""
 
@@ -105,39 +120,48 @@ def read_overall(boards: Path, track: str, levels: Sequence[str] | None = None) 
 def _ratio(row: BoardRow | None, budget: int) -> LevelRatio | None:
     if row is None or row["ratio"] is None:
         return None
-    return LevelRatio(row["ratio"], row["ratio_bound"], row["solved"], row["seeds"], row["steps"], budget)
+    interval = row["ratio_interval"]
+    return LevelRatio(row["ratio"], row["ratio_bound"], interval, row["solved"], row["seeds"], row["steps"], budget)
 
 
 def _one(name: str, levels: dict[str, LevelRatio | None], families: dict[str, list[str]]) -> Overall:
     present = {level: found for level, found in levels.items() if found}
     by_family = {
-        family: _mean([present[level] for level in members]) if all(level in present for level in members) else None
+        family: _combine(present, {family: members}) if all(level in present for level in members) else None
         for family, members in families.items()
     }
-    complete = len(present) == len(levels)
-    ratio, others = None, list[float]()
-    if complete:
-        ratio = _over(present, families)
+    whole, others = None, list[float]()
+    if len(present) == len(levels):
+        whole = _combine(present, families)
         rest = [{k: v for k, v in present.items() if k != left_out} for left_out in present]
-        others = [_over(levels_left, families) for levels_left in rest if levels_left]
+        others = [_combine(levels_left, families).ratio for levels_left in rest if levels_left]
     return Overall(
         name=name,
         levels=levels,
         families=by_family,
-        ratio=ratio,
-        bound=_bound([found.bound for found in present.values()]) if complete else "",
+        ratio=whole and whole.ratio,
+        bound=whole.bound if whole else "",
+        interval=whole and whole.interval,
         without_one=(min(others), max(others)) if others else None,
     )
 
 
-def _over(present: dict[str, LevelRatio], families: dict[str, list[str]]) -> float:
+def _combine(present: dict[str, LevelRatio], families: dict[str, list[str]]) -> CombinedRatio:
     """Equal weight to each family that has a level, and to each level in it."""
-    inside = [[log(present[level].ratio) for level in members if level in present] for members in families.values()]
-    return exp(fmean(fmean(logs) for logs in inside if logs))
+    inside = [found for members in families.values() if (found := [present[m] for m in members if m in present])]
+    weighed = [(1 / len(inside) / len(found), each) for found in inside for each in found]
+    ratio = exp(sum(weight * log(each.ratio) for weight, each in weighed))
+    halves = [(weight, _half(each)) for weight, each in weighed]
+    half = hypot(*(weight * known for weight, known in halves if known is not None))
+    interval = (ratio * exp(-half), ratio * exp(half)) if all(known is not None for _, known in halves) else None
+    return CombinedRatio(ratio, _bound([each.bound for _, each in weighed]), interval)
 
 
-def _mean(found: list[LevelRatio]) -> tuple[float, str]:
-    return exp(fmean(log(each.ratio) for each in found)), _bound([each.bound for each in found])
+def _half(level: LevelRatio) -> float | None:
+    """Half of the interval of a ratio's logarithm; None where it is not known."""
+    if level.interval is not None:
+        return log(level.interval[1] / level.interval[0]) / 2
+    return 0.0 if len(level.steps) > 1 and len(set(level.steps)) == 1 else None
 
 
 def _bound(bounds: list[str]) -> str:

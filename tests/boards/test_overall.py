@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import re
-from math import prod
+from math import exp, log, prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchbed.boards.overall import overall, read_overall
@@ -16,6 +17,7 @@ from benchbed.boards.views.figures import profile_figure
 from benchbed.boards.views.markdown import draw_pictures
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
+from benchbed.results.stats import ratio_of_means
 
 LITE = load_track("lite")
 LEVELS = ["linear_map@s3", "cellular_automata@pool", "associative_recall@multi", "state_tracking@s3"]
@@ -23,12 +25,13 @@ LEVELS = ["linear_map@s3", "cellular_automata@pool", "associative_recall@multi",
 
 def board(level, rows, baseline: str | None = "base") -> Any:
     """Standings with what the view reads: `(ratio, bound, solved)` by name, of eight seeds."""
+    fixed = {"ratio_interval": None, "seeds": 8, "steps": [100] * 8}
     return {
         "level": level,
         "budget": 2000,
         "baseline": baseline,
         "rows": [
-            {"name": name, "ratio": ratio, "ratio_bound": bound, "solved": solved, "seeds": 8, "steps": [100] * 8}
+            {"name": name, "ratio": ratio, "ratio_bound": bound, "solved": solved, **fixed}
             for name, (ratio, bound, solved) in rows.items()
         ],
     }
@@ -46,7 +49,7 @@ def track_of(**mixers):
 
 def test_families_weigh_alike_and_levels_do_inside_them():
     found = track_of(mine=[2.0, 8.0, 0.5, 4.0])["mine"]
-    assert {family: pair[0] for family, pair in found.families.items() if pair} == pytest.approx(
+    assert {family: one.ratio for family, one in found.families.items() if one} == pytest.approx(
         {"fixed pattern": 4.0, "content": 0.5, "state": 4.0}
     )
     assert found.ratio == pytest.approx(prod([4.0, 0.5, 4.0]) ** (1 / 3))
@@ -67,7 +70,11 @@ def test_no_entry_shifts_another_and_the_baseline_is_one():
 def test_who_lacks_a_level_is_shown_and_has_no_place():
     found = track_of(odd=[5.0, None, 2.0, 1.0])["odd"]
     assert (found.ratio, found.without_one, found.missing) == (None, None, ["cellular_automata@pool"])
-    assert found.families == {"fixed pattern": None, "content": pytest.approx((2.0, "")), "state": (1.0, "")}
+    assert found.interval is None
+    assert found.families["fixed pattern"] is None
+    content = found.families["content"]
+    assert content is not None
+    assert (content.ratio, content.bound) == (pytest.approx(2.0), "")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,55 @@ def test_a_product_of_bounds_is_a_bound_only_if_they_agree(bounds, whole):
     found = track_of(mine=[(2.0, bound, 8 if not bound else 4) for bound in bounds])["mine"]
     assert found.bound == whole
     assert found.solved == pytest.approx(sum(1 if not bound else 0.5 for bound in bounds) / 4)
+
+
+def drawn(random, spread, seeds=16):
+    """Boards of a mixer that takes 0.8, 1.2, 2 and 3 times the steps of the baseline."""
+    boards = []
+    for level, true in zip(LEVELS, [0.8, 1.2, 2.0, 3.0], strict=True):
+        base = random.lognormal(6, spread, seeds)
+        steps = {"base": base.round(), "mine": (true * random.lognormal(6, spread, seeds)).round()}
+        found = board(level, dict.fromkeys(steps, (1.0, "", 8)))
+        for row in found["rows"]:
+            ratio, interval = ratio_of_means(steps[row["name"]].tolist(), steps["base"].tolist())
+            row |= {"ratio": ratio, "ratio_interval": None if row["name"] == "base" else interval}
+            row["steps"] = steps[row["name"]].tolist()
+        boards.append(found)
+    return boards
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.6, 1.0])
+def test_the_interval_over_levels_covers_at_other_seeds(spread):
+    """Two families, of two levels and of one and one: the weights are 1/6, 1/6, 1/3 and 1/3."""
+    random, hits, content = np.random.default_rng(0), 0, 0
+    truth = exp((log(0.8) + log(1.2)) / 6 + log(2.0) / 3 + log(3.0) / 3)
+    for _ in range(400):
+        mine = {one.name: one for one in overall(drawn(random, spread), LITE)}["mine"]
+        assert mine.ratio is not None
+        assert mine.interval is not None
+        assert mine.interval[0] < mine.ratio < mine.interval[1]
+        hits += mine.interval[0] <= truth <= mine.interval[1]
+        one = mine.families["content"]
+        assert one is not None
+        assert one.interval is not None
+        content += one.interval[0] <= 2.0 <= one.interval[1]
+    assert 0.9 < hits / 400 < 0.985
+    assert 0.9 < content / 400 < 0.985
+
+
+def test_an_interval_is_given_only_where_every_level_has_one():
+    boards = drawn(np.random.default_rng(1), 0.3)
+    found = {one.name: one for one in overall(boards, LITE)}
+    assert found["base"].interval is None, "the baseline is one times itself"
+    whole = found["mine"].interval
+    rows = {row["name"]: row for row in boards[0]["rows"]}
+    rows["mine"] |= {"ratio_interval": None, "steps": [2000] * 16}  # as where all ended their budget, on both sides
+    narrower = {one.name: one for one in overall(boards, LITE)}["mine"].interval
+    assert whole is not None
+    assert narrower is not None
+    assert narrower[1] / narrower[0] < whole[1] / whole[0]
+    rows["mine"] |= {"steps": [2000]}
+    assert {one.name: one for one in overall(boards, LITE)}["mine"].interval is None, "of one seed nothing is known"
 
 
 def test_a_board_without_the_baseline_does_not_count():

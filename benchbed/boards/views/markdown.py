@@ -140,7 +140,7 @@ def agreement_markdown(boards: Sequence[Standings]) -> str:
 def overall_markdown(found: Sequence[Overall]) -> str:
     """Every mixer over several levels, and what its number says."""
     rows = [[f"`{name}`", *cells] for name, *cells in map(overall_cells, found)]
-    head = ["mixer", "ratio", "without one level", *found[0].families, "solved", "lacks"]
+    head = ["mixer", "ratio [95%]", "without one level", *found[0].families, "solved", "lacks"]
     return f"{_table(head, 'l' + '-' * (len(head) - 2) + 'l', rows)}\n\n{OVERALL[0].upper()}{OVERALL[1:]}"
 
 

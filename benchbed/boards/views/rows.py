@@ -40,6 +40,8 @@ def overall_rows(found: "Sequence[Overall]") -> list[dict[str, Any]]:
         {
             "mixer": one.name,
             "ratio_over_all": one.ratio,
+            "ratio_over_all_low": one.interval and one.interval[0],
+            "ratio_over_all_high": one.interval and one.interval[1],
             "bound_over_all": one.bound.strip(),
             "level": level,
             "ratio": None if level_ratio is None else level_ratio.ratio,

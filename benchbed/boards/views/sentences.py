@@ -83,8 +83,8 @@ def _some(names: list[str]) -> str:
 
 OVERALL = (
     "ratio: geometric mean over levels of the ratio of mean steps to the baseline's, with equal weight to each "
-    "family of tasks; > and < are bounds where seeds did not solve, ~ where on both sides. It depends on no other "
-    "entry. Who lacks a level has no place."
+    "family of tasks, and its 95% interval for other seeds on the same levels; > and < are bounds where seeds did "
+    "not solve, ~ where on both sides. It depends on no other entry. Who lacks a level has no place."
 )
 """What the view over all levels says, and what not."""
 
@@ -94,9 +94,9 @@ def overall_cells(one: "Overall") -> list[str]:
     low_high = "" if one.without_one is None else f"{one.without_one[0]:.2f} to {one.without_one[1]:.2f}"
     return [
         one.name,
-        "" if one.ratio is None else f"{one.bound}{one.ratio:.2f}",
+        "" if one.ratio is None else one.bound + with_interval(one.ratio, one.interval, ".2f"),
         low_high,
-        *("" if found is None else f"{found[1]}{found[0]:.2f}" for found in one.families.values()),
+        *("" if f is None else f.bound + with_interval(f.ratio, f.interval, ".2f") for f in one.families.values()),
         f"{one.solved:.0%}",
         ", ".join(one.missing),
     ]

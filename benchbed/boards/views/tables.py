@@ -171,7 +171,7 @@ def overall_table(title: str, found: "Sequence[Overall]") -> Table:
     """Every mixer over several levels of a track."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     families = found[0].families if found else {}
-    heads = ["mixer", "ratio", "without one level", *families, "solved", "lacks"]
+    heads = ["mixer", "ratio [95%]", "without one level", *families, "solved", "lacks"]
     for head in heads:
         table.add_column(head, justify="left" if head in ("mixer", "lacks") else "right", overflow="fold")
     for one in found:
