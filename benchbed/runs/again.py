@@ -27,7 +27,7 @@ def fresh_seeds(count: int) -> list[int]:
         OptionError: there are not as many.
     """
     if not 1 <= count <= MOST:
-        raise OptionError(f"--seeds: expected 1 to {MOST} fresh seeds, found {count}")
+        raise OptionError(f"expected 1 to {MOST} fresh seeds, found {count}")
     return list(range(FRESH, FRESH + count))
 
 

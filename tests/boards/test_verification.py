@@ -89,7 +89,7 @@ def test_fresh_seeds_are_judged_as_an_independent_sample(boards):
     assert (far.verdict, far.p is not None and far.p < 0.001) == ("inconsistent", True)
     with pytest.raises(OptionError, match="--seeds: expected 1 to 8, found 9"):
         verification.choose_seeds(entry, 9, fresh=False)
-    with pytest.raises(OptionError, match="--seeds: expected 1 to 32 fresh seeds, found 33"):
+    with pytest.raises(OptionError, match="expected 1 to 32 fresh seeds, found 33"):
         verification.choose_seeds(entry, 33, fresh=True)
 
 
