@@ -25,7 +25,7 @@ from benchbed.results.tuning import choose_learning_rate, further_rates, giving_
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.runs.costs import measure_costs
 from benchbed.runs.environment import describe_environment
-from benchbed.runs.progress import Progress, Stage, progress_of
+from benchbed.runs.progress import Pace, Progress, Stage, progress_of
 from benchbed.storage.files import exclusive
 from benchbed.storage.schema import fingerprint
 from benchbed.training.engine import EngineSettings, choose_engine
@@ -166,6 +166,7 @@ class _JointRun:
             run.checkpoint.go_on_in(self.environment.model_dump(mode="json"))
         self.crew: Crew | None = None
         self.started = time.perf_counter()
+        self.pace = Pace()
 
     def execute(self) -> list[tuple[Result, History]]:
         config, runs = self.config, range(len(self.runs))
@@ -266,8 +267,7 @@ class _JointRun:
             stage,
             ensemble,
             self.runs[0].plan.task.chance_loss,
-            seconds=time.perf_counter() - self.started,
-            trained=sum(run.steps for run in self.runs),
+            speed=self.pace.speed(sum(run.steps for run in self.runs)),
             to_come=scoring if stage == "tuning" else 0,
         )
 

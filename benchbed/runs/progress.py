@@ -1,5 +1,6 @@
 """Where training stands, for those who watch."""
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,9 +8,12 @@ from benchbed.config.run_config import RunConfig
 from benchbed.training.ensemble import Ensemble
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["Progress", "Stage", "progress_of"]
+__all__ = ["Pace", "Progress", "Stage", "progress_of"]
 
 Stage = Literal["tuning", "scoring"]
+
+_SETTLED = 5.0
+"""Seconds after which a speed is known; sooner, members that end together make it anything."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,34 @@ class Progress:
     chance_loss: float
     """In nats."""
     steps_per_second: float
-    """Member-steps of all members together, since this process began; zero before its first evaluation."""
+    """Member-steps of all members together, see `Pace`; zero before the first evaluation."""
     seconds_left: float
     """At most: as if no further member solved. Unknown, and zero, while the speed is."""
+
+
+class Pace:
+    """How fast training goes: since the first evaluation, as soon as that is some seconds ago.
+
+    What comes before it, checks and compilation, tells nothing of what is to come.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._first: tuple[float, int] | None = None
+
+    def speed(self, trained: int) -> float:
+        """Member-steps a second.
+
+        Args:
+            trained: member-steps in this process.
+        """
+        now = time.perf_counter()
+        if self._first is None and trained:
+            self._first = now, trained
+        seconds, steps = self._first or (now, 0)
+        if now - seconds < _SETTLED:
+            seconds, steps = self._began, 0
+        return (trained - steps) / max(1e-9, now - seconds)
 
 
 def progress_of(
@@ -37,8 +66,7 @@ def progress_of(
     ensemble: Ensemble,
     chance_loss: float,
     *,
-    seconds: float,
-    trained: int,
+    speed: float,
     to_come: int = 0,
 ) -> Progress:
     """Where training stands.
@@ -48,12 +76,10 @@ def progress_of(
         stage: the stage.
         ensemble: its members.
         chance_loss: in nats.
-        seconds: wall time of this process.
-        trained: member-steps in it.
+        speed: member-steps a second.
         to_come: member-steps of later stages, at most.
     """
     trajectories = list(ensemble.trajectories.values())
     left = to_come + sum(t.budget - t.step for t in trajectories if t.status == "training")
-    speed = trained / max(1e-9, seconds)
     runs = len({t.member.run for t in trajectories})
     return Progress(config, runs, stage, trajectories, chance_loss, speed, left / speed if speed else 0.0)
