@@ -6,6 +6,7 @@ is filled in, and a mixer that lacks a level has no number. Its interval is for 
 limits of each level's ratio (MOVER: Zou & Donner, 2008, Statistics in Medicine 27, 1693).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import exp, hypot, log
@@ -18,7 +19,7 @@ from benchbed.boards.folders import find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.config.tracks import Track, load_track
 
-__all__ = ["CombinedRatio", "LevelRatio", "Overall", "overall", "read_overall"]
+__all__ = ["CombinedRatio", "LevelRatio", "Overall", "common_levels", "overall", "read_overall"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class LevelRatio:
     bound: str
     """`"> "`, `"< "` or `"~ "` where seeds did not solve, and the ratio is a bound."""
     interval: list[float] | None
-    """95%; None where neither side's steps vary, and for the baseline itself."""
+    """95%; None where neither side's steps vary, as where nobody solves, and for the baseline itself."""
     solved: int
     seeds: int
     steps: list[int]
@@ -117,6 +118,22 @@ def read_overall(boards: Path, track: str, levels: Sequence[str] | None = None) 
     return overall(standings, load_track(str(boards / track / "track.yaml")))
 
 
+def common_levels(found: Sequence[Overall]) -> tuple[list[str], int]:
+    """Levels that many mixers have all of, so that levels times mixers are most, and the number of those mixers.
+
+    Args:
+        found: of the same levels, at least one.
+    """
+    held = [{level for level, ratio in one.levels.items() if ratio} for one in found]
+    holders = Counter(level for levels in held for level in levels)
+    choices = [
+        (levels, sum(mine.issuperset(levels) for mine in held))
+        for least in sorted(set(holders.values()))
+        for levels in [[level for level in found[0].levels if holders[level] >= least]]
+    ]
+    return max(choices, key=lambda choice: len(choice[0]) * choice[1])
+
+
 def _ratio(row: BoardRow | None, budget: int) -> LevelRatio | None:
     if row is None or row["ratio"] is None:
         return None
@@ -161,7 +178,7 @@ def _half(level: LevelRatio) -> float | None:
     """Half of the interval of a ratio's logarithm; None where it is not known."""
     if level.interval is not None:
         return log(level.interval[1] / level.interval[0]) / 2
-    return 0.0 if len(level.steps) > 1 and len(set(level.steps)) == 1 else None
+    return 0.0 if len(set(level.steps)) == 1 < level.seeds == level.solved else None
 
 
 def _bound(bounds: list[str]) -> str:

@@ -151,7 +151,8 @@ def _refuse_stranger(guest: Result, folder: Path, entries: list[Entry]) -> None:
 def _row(standing: _Standing, place: Place | None, baseline: Entry | None) -> BoardRow:
     result, summary, steps = standing.result, standing.result.summary, standing.result.restricted_steps
     ratio, interval = ratio_of_means(steps, baseline.steps) if baseline else (None, None)
-    if baseline and standing.key == baseline.entry:
+    is_baseline = baseline is not None and standing.key == baseline.entry
+    if is_baseline:
         interval = None
     tuning = [_tuned(result, rate) for rate in sorted({row.learning_rate for row in result.tuning})]
     return {
@@ -171,7 +172,7 @@ def _row(standing: _Standing, place: Place | None, baseline: Entry | None) -> Bo
         "steps": steps,
         "ratio": ratio,
         "ratio_interval": interval,
-        "ratio_bound": bound(_solved(result), _solved(baseline.result)) if baseline else "",
+        "ratio_bound": bound(_solved(result), _solved(baseline.result)) if baseline and not is_baseline else "",
         "learning_rate": result.learning_rate,
         "rates_that_solve": sum(2 * rate["solved"] > rate["seeds"] for rate in tuning),
         "rates": len(tuning),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchbed.boards.overall import overall, read_overall
+from benchbed.boards.overall import common_levels, overall, read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import profile_figure
 from benchbed.boards.views.markdown import draw_pictures
@@ -127,13 +127,29 @@ def test_an_interval_is_given_only_where_every_level_has_one():
     assert found["base"].interval is None, "the baseline is one times itself"
     whole = found["mine"].interval
     rows = {row["name"]: row for row in boards[0]["rows"]}
-    rows["mine"] |= {"ratio_interval": None, "steps": [2000] * 16}  # as where all ended their budget, on both sides
+    rows["mine"] |= {"ratio_interval": None, "steps": [50] * 8}  # solved in all seeds at one step, on both sides
     narrower = {one.name: one for one in overall(boards, LITE)}["mine"].interval
     assert whole is not None
     assert narrower is not None
     assert narrower[1] / narrower[0] < whole[1] / whole[0]
-    rows["mine"] |= {"steps": [2000]}
-    assert {one.name: one for one in overall(boards, LITE)}["mine"].interval is None, "of one seed nothing is known"
+    for unknown in ({"steps": [50], "seeds": 1, "solved": 1}, {"steps": [2000] * 8, "seeds": 8, "solved": 0}):
+        rows["mine"] |= unknown
+        assert {one.name: one for one in overall(boards, LITE)}["mine"].interval is None, unknown
+
+
+def test_levels_that_many_mixers_have_are_named(cli):
+    """Where boards are being filled, no mixer has every level, and a table of empty cells helps nobody."""
+    gaps = {"a": [1.0, 1.0, 1.0, None], "b": [1.0, 1.0, 1.0, None], "c": [1.0, None, 1.0, None]}
+    found = list(track_of(**gaps).values())
+    assert common_levels(found) == (LEVELS[:3], 3), "with the baseline; 9 is more than 2 levels of 4, or 4 of 1"
+    root = Path(__file__).resolve().parents[2] / "leaderboards"
+    _, out, _ = cli("leaderboard", "overall", "--track", "lite", "--boards", root)
+    told = re.search(r"^(\d+) mixers have a ratio over: benchbed (leaderboard overall .*)$", out, flags=re.MULTILINE)
+    if told is None:  # the boards of lite are full
+        assert sum(one.ratio is not None for one in read_overall(root, "lite")) > 1
+        return
+    code, out, _ = cli(*told[2].split(), "--boards", root, "--json")
+    assert (code, sum(one["ratio"] is not None for one in json.loads(out)["lite"])) == (0, int(told[1]))
 
 
 def test_a_board_without_the_baseline_does_not_count():

@@ -149,7 +149,7 @@ def print_overall(
     Raises:
         BenchbedError: there is no such track or level, or it has no entries.
     """
-    from benchbed.boards.overall import read_overall
+    from benchbed.boards.overall import common_levels, read_overall
 
     home = boards_folder(boards)
     tracks = {folder.parent.name for folder in find_boards(home, track, None)}
@@ -164,7 +164,12 @@ def print_overall(
     console = _console()
     for name, each in found.items():
         over = f"over {', '.join(each[0].levels)}" if levels and each else "over all levels"
-        console.print(overall_table(f"track {name}, {over}", each), OVERALL, "", highlight=False)
+        console.print(overall_table(f"track {name}, {over}", each), OVERALL, highlight=False)
+        if each and sum(one.ratio is not None for one in each) < 2:
+            common, mixers = common_levels(each)
+            command = f"benchbed leaderboard overall --track {name} --levels {','.join(common)}"
+            console.print(f"{mixers} mixers have a ratio over: {command}", soft_wrap=True, highlight=False)
+        console.print("")
 
 
 def overall_table(title: str, found: "Sequence[Overall]") -> Table:
