@@ -1,6 +1,7 @@
 """The pages in a real browser: they sort, log no error, and ask nobody for anything."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -11,6 +12,8 @@ import pytest
 
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.entries.submission import submit
+from benchbed.boards.overall import read_overall
+from benchbed.boards.views.sentences import overall_cells
 from benchbed.boards.views.site import write_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -67,6 +70,25 @@ def test_the_pages_hold_all_provenance_and_escape_it(site, boards):
 def test_the_pages_forbid_themselves_every_request(site):
     for path in site.glob("*.html"):
         assert '<meta http-equiv="Content-Security-Policy" content="default-src \'none\';' in path.read_text()
+
+
+def combined(page):
+    """What the table of one number a mixer is over, and its cells."""
+    _, _, text = page.read_text().partition("<h3>In one number</h3>")
+    over = re.search(r"Over ([^ ]+(?:, [^ ]+)*)[.] Ratio", text)
+    assert over
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", text.partition("</table>")[0])
+    return over[1].split(", "), [html.unescape(cell) for cell in cells]
+
+
+def test_one_number_a_mixer_is_over_the_levels_that_several_have(site, boards, tmp_path):
+    found = [overall_cells(one)[:-1] for one in read_overall(boards, "tiny")]
+    assert len(found) == 3
+    assert combined(site / "index.html") == (["linear_map@s1"], [cell for cells in found for cell in cells])
+    other = shutil.copytree(boards / LEVEL, boards / "tiny" / "linear_map@s2")
+    for name in ("softmax_attention", "mlp_mixer"):  # the baseline alone has both levels
+        (other / f"{name}.yaml").unlink()
+    assert combined(write_site(boards, tmp_path / "again")) == combined(site / "index.html")
 
 
 def test_a_withdrawn_entry_keeps_its_page(boards, tmp_path):

@@ -19,7 +19,7 @@ from benchbed.boards.board import BoardRow, Standings, TunedRate
 from benchbed.boards.comparison import Comparison, compare
 from benchbed.boards.overall import Overall, overall, read_overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.sentences import OVERALL, overall_cells, separation
+from benchbed.boards.views.sentences import OVERALL, overall_cells, overall_heads, separation
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
@@ -140,7 +140,7 @@ def agreement_markdown(boards: Sequence[Standings]) -> str:
 def overall_markdown(found: Sequence[Overall]) -> str:
     """Every mixer over several levels, and what its number says."""
     rows = [[f"`{name}`", *cells] for name, *cells in map(overall_cells, found)]
-    head = ["mixer", "ratio [95%]", "without one level", *found[0].families, "solved", "lacks"]
+    head = overall_heads(found)
     return f"{_table(head, 'l' + '-' * (len(head) - 2) + 'l', rows)}\n\n{OVERALL[0].upper()}{OVERALL[1:]}"
 
 

@@ -1,5 +1,6 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ __all__ = [
     "GUESTS",
     "OVERALL",
     "overall_cells",
+    "overall_heads",
     "provisional",
     "separation",
     "sort_rows",
@@ -87,6 +89,11 @@ OVERALL = (
     "not solve, ~ where on both sides. It depends on no other entry. Who lacks a level has no place."
 )
 """What the view over all levels says, and what not."""
+
+
+def overall_heads(found: "Sequence[Overall]") -> list[str]:
+    """What `overall_cells` are, in their order."""
+    return ["mixer", "ratio [95%]", "without one level", *(found[0].families if found else ()), "solved", "lacks"]
 
 
 def overall_cells(one: "Overall") -> list[str]:

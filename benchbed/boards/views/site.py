@@ -11,11 +11,11 @@ from benchbed import __version__
 from benchbed.boards.board import Standings
 from benchbed.boards.entries.entry import Entry, current_entries, load_entry
 from benchbed.boards.folders import entry_files, find_boards
-from benchbed.boards.overall import Overall, read_overall
+from benchbed.boards.overall import Overall, common_levels, read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, overview_figure, profile_figure, solved_figure
 from benchbed.boards.views.rows import board_rows
-from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, separation
+from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, overall_cells, overall_heads, separation
 from benchbed.reporting.wording import begun_elsewhere, number, options_line, place, with_interval
 from benchbed.storage.files import csv_text, write_text
 
@@ -72,19 +72,31 @@ def write_site(boards: Path, target: Path) -> Path:
                 ),
             )
     overviews = {track: read_overall(boards, track) for track in dict.fromkeys(board["track"] for board in shown)}
-    views = {track: _views(found, track) for track, found in overviews.items() if found}
+    views = {
+        track: {**_pictures(found, track), "combined": _combined(found, boards, track)}
+        for track, found in overviews.items()
+        if found
+    }
     write_text(target / "boards.csv", csv_text([row for board in shown for row in board_rows(board)]))
     index = target / "index.html"
     write_text(index, pages.get_template("index.html").render(boards=shown, views=views, overall=OVERALL))
     return index
 
 
-def _views(found: Sequence[Overall], track: str) -> dict[str, Markup]:
+def _pictures(found: Sequence[Overall], track: str) -> dict[str, Markup]:
     """Pictures of a whole track; one line alone would compare nothing."""
     views = {"overview": overview_figure(found, track)}
     if sum(one.ratio is not None for one in found) > 1:
         views["profile"] = profile_figure(found, track)
     return {name: Markup(figure) for name, figure in views.items()}
+
+
+def _combined(found: Sequence[Overall], boards: Path, track: str) -> dict[str, Any]:
+    """The table over all levels, or over those that many mixers have, of the mixers that have them."""
+    if sum(one.ratio is not None for one in found) < 2:
+        found = read_overall(boards, track, common_levels(found)[0])
+    rows = [overall_cells(one)[:-1] for one in found if one.ratio is not None]
+    return {"levels": list(found[0].levels), "heads": overall_heads(found)[:-1], "rows": rows}
 
 
 def _pairs(board: Standings, name: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from benchbed.boards.views.sentences import (
     GUESTS,
     OVERALL,
     overall_cells,
+    overall_heads,
     separation,
     sort_rows,
     standing,
@@ -175,9 +176,7 @@ def print_overall(
 def overall_table(title: str, found: "Sequence[Overall]") -> Table:
     """Every mixer over several levels of a track."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    families = found[0].families if found else {}
-    heads = ["mixer", "ratio [95%]", "without one level", *families, "solved", "lacks"]
-    for head in heads:
+    for head in overall_heads(found):
         table.add_column(head, justify="left" if head in ("mixer", "lacks") else "right", overflow="fold")
     for one in found:
         table.add_row(*overall_cells(one))
