@@ -107,14 +107,14 @@ PROBE = """
 <script>
 const seen = [];
 const fits = [...document.querySelectorAll(".scroll")].every(box => box.scrollWidth <= box.clientWidth);
-const shown = () => [...document.querySelectorAll("thead th")].filter(head => head.offsetWidth).length;
+const shown = () => [...document.querySelectorAll("section thead th")].filter(head => head.offsetWidth).length;
 const columns = [shown()];
 document.querySelector("button.columns").click();
 columns.push(shown());
 const picture = document.querySelector("svg").compareDocumentPosition(document.querySelector("table"));
 const first_picture = Boolean(picture & Node.DOCUMENT_POSITION_FOLLOWING);
 const column = name => [...document.querySelectorAll("th button")].find(button => button.textContent === name);
-const names = () => [...document.querySelectorAll("tbody tr")].map(row => row.cells[1].dataset.value);
+const names = () => [...document.querySelectorAll("section tbody tr")].map(row => row.cells[1].dataset.value);
 seen.push(names());
 for (const name of ["parameters", "parameters", "mixer"]) {
   column(name).focus();
