@@ -31,7 +31,7 @@ def choose_seeds(entry: Entry, count: int | None, fresh: bool) -> list[int]:
 def judge(entry: Entry, again: Result, by: str) -> Verification:
     """Compare the steps of a second training with the published ones.
 
-    The same seeds are compared pair by pair, fresh ones as an independent sample; both tests are exact.
+    The same seeds are compared pair by pair, fresh ones as an independent sample.
 
     Args:
         entry: what was published.
