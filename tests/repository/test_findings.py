@@ -89,16 +89,21 @@ def test_how_much_starts_differ(starts, pairs):
 
 @pytest.fixture(scope="module")
 def fresh():
-    """Steps of the fresh seeds, by mixer."""
-    with (ROOT / "docs" / "fresh-seeds" / "linear_map-s3.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row.pop("seed")) for row in rows] == [FRESH + i for i in range(32)]
-    return {mixer: [int(row[mixer]) for row in rows] for mixer in rows[0]}
+    """Steps of the fresh seeds, by level and mixer."""
+    steps: dict[tuple[str, str], list[int]] = {}
+    for path in (ROOT / "docs" / "fresh-seeds").glob("*.csv"):
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        assert [int(row.pop("seed")) for row in rows] == [FRESH + i for i in range(32)]
+        for mixer in rows[0]:
+            steps[path.stem.replace("-", "@"), mixer] = [int(row[mixer]) for row in rows]
+    return steps
 
 
 @pytest.mark.parametrize("mixer", ["mlp_mixer", "gated_delta_net", "multi_head_attention"])
 def test_how_fast_fresh_seeds_are(fresh, mixer):
-    steps, entry = fresh[mixer], load_entry(ROOT / "leaderboards" / "lite" / "linear_map@s3" / f"{mixer}.yaml")
+    level = "linear_map@s3"
+    steps, entry = fresh[level, mixer], load_entry(ROOT / "leaderboards" / "lite" / level / f"{mixer}.yaml")
     low, high = mean_interval(steps, 2000) or (0, 0)
     p = permutation_p(entry.steps, steps)
     assert p in [one.p for one in entry.verifications if one.seeds[0] == FRESH]
@@ -112,8 +117,28 @@ def test_how_much_mixers_differ_on_fresh_seeds(fresh):
         ("gated_delta_net", "multi_head_attention"),
         ("mlp_mixer", "gated_delta_net"),
     ]
-    rows = rows_of(fresh, {f"`{a}`, `{b}`, fresh": (a, b) for a, b in pairs})
+    keys = {f"`{a}`, `{b}`, fresh": (("linear_map@s3", a), ("linear_map@s3", b)) for a, b in pairs}
+    rows = rows_of(fresh, keys)
     assert all(f"`{a}` is faster" in row for (a, _), row in zip(pairs, rows, strict=True))
+
+
+def test_pairs_on_the_edge_are_asked_again_of_fresh_seeds(fresh):
+    """What the page's table says of them: the board's ratio and p, which lies on the edge, and what 32 others say."""
+    text = PAGE.partition("### Pairs on the edge")[2].partition("\n#")[0]
+    found = re.findall(r"^\| `(\w+)`, `(\w+)` \| `(\S+)` \|", text, flags=re.MULTILINE)
+    assert len(found) == 5
+    pairs = {f"`{a}`, `{b}` | `{level}` | {on_board(level, a, b)}": ((level, a), (level, b)) for a, b, level in found}
+    for row, sides in zip(rows_of(fresh, pairs), pairs.values(), strict=True):
+        means = [f"{sum(fresh[side]) / 32:,.0f}" for side in sides]
+        assert f" | {means[0]} | {means[1]} | " in row
+
+
+def on_board(level, *mixers):
+    """How the sixteen seeds of the board compare: a pair on the edge."""
+    steps = [load_entry(ROOT / "leaderboards" / "lite" / level / f"{mixer}.yaml").steps for mixer in mixers]
+    p = permutation_p(*steps)
+    assert 0.02 <= p <= 0.1
+    return f"{ratio_of_means(*steps)[0]:.2f}, {p:.2g}"
 
 
 @pytest.mark.parametrize("start", ["tensor2tensor", "torch"])
