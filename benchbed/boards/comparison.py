@@ -8,6 +8,7 @@ from benchbed.boards.board import Costs
 from benchbed.boards.entries.entry import entry_folder, load_entry
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import training_costs
+from benchbed.config.protocol import SIGNIFICANT
 from benchbed.errors import ResultError
 from benchbed.reporting.wording import bound
 from benchbed.results.result import Result, load_result
@@ -30,6 +31,11 @@ class Comparison:
     p: float
     adjusted: float | None
     """Over the board, by Benjamini and Hochberg, if both stand on one."""
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the test tells them apart, adjusted over the board if both stand on one."""
+        return (self.p if self.adjusted is None else self.adjusted) < SIGNIFICANT
 
     @property
     def bound(self) -> str:

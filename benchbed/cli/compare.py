@@ -59,3 +59,5 @@ def compare(
     else:
         screen.print(pair_table(pair))
         screen.print(verdict(pair), highlight=False)
+        if not fresh_seeds and not pair.told_apart:
+            print("Other seeds may tell: add --fresh-seeds, and both are trained again.")

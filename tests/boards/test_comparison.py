@@ -26,6 +26,9 @@ def test_comparing_a_pair(cli, run):
     text = " ".join(out.split())
     assert re.search(r"static_mixer takes \d\.\d\d \[.*\] times the mean steps of softmax_attention", text)
     assert "adjusted over the board" in text
+    told = re.search(r"(\S+) is faster than|are (not told apart)", text)
+    assert told
+    assert ("Other seeds may tell: add --fresh-seeds" in text) == bool(told[2])
     pair = json.loads(cli("compare", "static_mixer", run, "--json")[1])
     assert (pair["names"], pair["adjusted"]) == (["static_mixer", "mlp_mixer"], None)
     assert len(pair["steps"][0]) == len(pair["steps"][1]) == 8
@@ -66,7 +69,9 @@ def test_a_pair_on_fresh_seeds(cli, boards, run):
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["steps"] for row in rows] == [" ".join(map(str, steps)) for steps in pair["steps"]]
     assert err.count("finished before") == 2
-    assert "1000000 to 1000002" in cli(*sides)[1]
+    shown = cli(*sides)[1]
+    assert "1000000 to 1000002" in shown
+    assert "--fresh-seeds" not in shown.replace("--fresh trains it again", ""), "they are that already"
     code, _, err = cli("compare", "static_mixer", run, "--seeds", 3)
     assert (code, err) == (2, "benchbed: --seeds: expected --fresh-seeds with it\n")
 

@@ -116,9 +116,8 @@ def verdict(pair: "Comparison") -> str:
     tests = f"exact permutation test p = {pair.p:.2g}"
     if pair.adjusted is not None:
         tests += f", adjusted over the board {pair.adjusted:.2g}"
-    apart = (pair.p if pair.adjusted is None else pair.adjusted) < SIGNIFICANT
     faster, slower = (first, second) if pair.ratio < 1 else (second, first)
-    said = f"{faster} is faster than {slower}" if apart else f"{first} and {second} are not told apart"
+    said = f"{faster} is faster than {slower}" if pair.told_apart else f"{first} and {second} are not told apart"
     return f"{said}: {first} takes {ratio} times the mean steps of {second} ({tests})."
 
 
