@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from benchbed.boards.comparison import Comparison
     from benchbed.boards.overall import Overall
     from benchbed.results.result import Result
+    from benchbed.runs.execute import PlannedRun
     from benchbed.runs.progress import Progress
+    from benchbed.training.engine import EngineSettings
 
 __all__ = ["compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_overall", "load_result"]
 
@@ -54,21 +56,20 @@ def compare(
         BenchbedError: one cannot be read or trained, or they are not of one level, track and budget.
     """
     from benchbed.boards.comparison import compare as compare_runs
-    from benchbed.boards.comparison import pair_of
+    from benchbed.boards.comparison import on_fresh_seeds
     from benchbed.results.result import Result
 
     sides = [side if isinstance(side, Result) else str(side) for side in (first, second)]
     pair = compare_runs(_home(boards), (sides[0], sides[1]), track, level)
     if fresh_seeds is None:
         return pair
-    from benchbed.runs import again
     from benchbed.runs.execute import execute
     from benchbed.training.devices import find_device
 
-    seeds, found = again.fresh_seeds(fresh_seeds), find_device(device)
-    plans = [again.plan_again(result, seeds, found, Path(out)) for result in pair.results]
-    ours, theirs = (execute(*plan, observe or (lambda _: None)).result for plan in plans)
-    return pair_of(pair.names, (ours, theirs))
+    def train(planned: "PlannedRun", engine: "EngineSettings") -> Result:
+        return execute(planned, engine, observe or (lambda _: None)).result
+
+    return on_fresh_seeds(pair, fresh_seeds, find_device(device), Path(out), train)
 
 
 def load_board(

@@ -1,8 +1,9 @@
 """One pair of runs of the same level, and the test between them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchbed.boards.board import Costs
 from benchbed.boards.entries.entry import entry_folder, load_entry
@@ -14,7 +15,13 @@ from benchbed.reporting.wording import bound
 from benchbed.results.result import Result, load_result
 from benchbed.results.stats import permutation_p, ratio_of_means
 
-__all__ = ["Comparison", "compare", "pair_of"]
+if TYPE_CHECKING:
+    import torch
+
+    from benchbed.runs.execute import PlannedRun
+    from benchbed.training.engine import EngineSettings
+
+__all__ = ["Comparison", "compare", "on_fresh_seeds", "pair_of"]
 
 Side = str | Result
 """A run, or what finds one: an entry's name or file, or a run's folder."""
@@ -92,6 +99,33 @@ def compare(
         pairs = {frozenset((p["first"], p["second"])): p["adjusted"] for p in read_standings(home)["pairs"]}
         adjusted = pairs.get(frozenset(shown))
     return pair_of(shown, (first, second), adjusted)
+
+
+def on_fresh_seeds(
+    pair: Comparison,
+    count: int | None,
+    device: "torch.device",
+    out: Path,
+    train: "Callable[[PlannedRun, EngineSettings], Result]",
+) -> Comparison:
+    """The same pair on seeds that no track uses, each side at the rate that it chose.
+
+    Args:
+        pair: what to train again.
+        count: how many seeds; None for as many as there are.
+        device: where to train.
+        out: the folder of such runs.
+        train: carries out a run.
+
+    Raises:
+        BenchbedError: there are not as many seeds, or a side cannot be trained again.
+    """
+    from benchbed.runs import again
+
+    seeds = again.fresh_seeds(again.MOST if count is None else count)
+    plans = [again.plan_again(result, seeds, device, out) for result in pair.results]
+    first, second = (train(*plan) for plan in plans)
+    return pair_of(pair.names, (first, second))
 
 
 def pair_of(names: tuple[str, str], results: tuple[Result, Result], adjusted: float | None = None) -> Comparison:

@@ -118,12 +118,14 @@ def read_overall(boards: Path, track: str, levels: Sequence[str] | None = None) 
     return overall(standings, load_track(str(boards / track / "track.yaml")))
 
 
-def common_levels(found: Sequence[Overall]) -> tuple[list[str], int]:
+def common_levels(found: Sequence[Overall]) -> tuple[list[str], int] | None:
     """Levels that many mixers have all of, so that levels times mixers are most, and the number of those mixers.
 
-    Args:
-        found: of the same levels, at least one.
+    Returns:
+        None where two mixers or more have every level, or there is none at all.
     """
+    if not found or sum(one.ratio is not None for one in found) > 1:
+        return None
     held = [{level for level, ratio in one.levels.items() if ratio} for one in found]
     holders = Counter(level for levels in held for level in levels)
     choices = [

@@ -39,24 +39,23 @@ def compare(
 
     if seeds is not None and not fresh_seeds:
         raise OptionError("--seeds: expected --fresh-seeds with it")
-    pair, screen = compare_runs(boards_folder(boards), (first, second), track, level), console()
+    pair = compare_runs(boards_folder(boards), (first, second), track, level)
     if fresh_seeds:
-        from benchbed.boards.comparison import pair_of
+        from functools import partial
+
+        from benchbed.boards.comparison import on_fresh_seeds
         from benchbed.reporting.live import run_live
-        from benchbed.runs import again
         from benchbed.training.devices import find_device
 
-        found, log = find_device(device), console(stderr=as_json or as_csv)
+        train = partial(run_live, console=console(stderr=as_json or as_csv), fresh=fresh)
         with going_on(time_limit), only_json(as_json or as_csv):
-            chosen = again.fresh_seeds(again.MOST if seeds is None else seeds)
-            plans = [again.plan_again(result, chosen, found, out) for result in pair.results]
-            ours, theirs = (run_live(*plan, log, fresh=fresh) for plan in plans)
-        pair = pair_of(pair.names, (ours, theirs))
+            pair = on_fresh_seeds(pair, seeds, find_device(device), out, train)
     if as_json:
         print_json(pair.plain())
     elif as_csv:
         print_csv(pair_rows(pair))
     else:
+        screen = console()
         screen.print(pair_table(pair))
         screen.print(verdict(pair), highlight=False)
         if not fresh_seeds and not pair.told_apart:

@@ -126,7 +126,7 @@ def plot_outputs(result: Result, history: History, path: Path) -> None:
     every = history.steps[0] if len(history.steps) == 1 else history.steps[1] - history.steps[0]
     edges = [history.steps[0] - every / 2, history.steps[-1] + every / 2, 0.5, tokens + 0.5]
     look = {"origin": "lower", "aspect": "auto", "extent": edges, "vmin": 0, "vmax": 1}
-    images = [axes.imshow(learned.T, **look) for axes, learned in zip(panels, history.accuracy, strict=False)]
+    images = [axes.imshow(learned.T, **look) for axes, learned in zip(panels[:seeds], history.accuracy, strict=True)]
     for axes, row in zip(panels[:seeds], result.members, strict=True):
         axes.set_title(f"seed {row.seed}: {row.status}{f' at {row.steps:,}' if row.steps else ''}", fontsize="small")
     for axes in panels[seeds:]:

@@ -5,12 +5,15 @@ import json
 import pytest
 import torch
 import yaml
+from planned import changed
 
 from benchbed.boards.entries import verification
 from benchbed.boards.entries.audit import audit
 from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.entries.submission import submit
 from benchbed.errors import OptionError
 from benchbed.results.scoring import summarise
+from benchbed.runs.again import plan_again
 from benchbed.training.devices import device_name
 
 LEVEL = "tiny/linear_map@s1"
@@ -98,6 +101,15 @@ def test_an_entry_is_not_disputed_as_readily_as_a_pair_is_told_apart(boards, mon
     entry = load_entry(boards / LEVEL / "static_mixer.yaml")
     monkeypatch.setattr(verification, "permutation_p", lambda *_: p)
     assert verification.judge(entry, retrained(entry, [1_000_000], [10]), "x").verdict == verdict
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_entry_is_trained_again_as_it_was_trained(run, boards, tmp_path, compiled):
+    changed(run, compiled=compiled)
+    entry = load_entry(submit(run, boards, submitter="Somebody"))
+    assert entry.provenance.command.endswith("--device cpu --compile" if compiled else "--no-compile")
+    _, settings = plan_again(entry.result, [0], CPU, tmp_path)
+    assert settings.compiled is compiled
 
 
 def test_a_mark_tells_of_the_training_and_not_of_the_moment_of_marking(cli, boards):

@@ -24,13 +24,6 @@ def test_the_same_seeds_train_step_for_step_the_same(finished, tmp_path):
     assert [row.final_loss for row in again.members] == [row.final_loss for row in finished.members[2:4]]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_it_is_trained_as_it_was_trained(finished, tmp_path, compiled):
-    environment = finished.environment.model_copy(update={"compiled": compiled})
-    _, settings = plan_again(finished.model_copy(update={"environment": environment}), [0], CPU, tmp_path)
-    assert settings.compiled is compiled
-
-
 def test_another_source_is_not_trained_in_its_place(finished, tmp_path):
     mixer = finished.config.mixer.model_copy(update={"source_hash": "0"})
     config = finished.config.model_copy(update={"mixer": mixer})

@@ -93,8 +93,8 @@ def _pictures(found: Sequence[Overall], track: str) -> dict[str, Markup]:
 
 def _combined(found: Sequence[Overall], boards: Path, track: str) -> dict[str, Any]:
     """The table over all levels, or over those that many mixers have, of the mixers that have them."""
-    if sum(one.ratio is not None for one in found) < 2:
-        found = read_overall(boards, track, common_levels(found)[0])
+    if common := common_levels(found):
+        found = read_overall(boards, track, common[0])
     rows = [overall_cells(one)[:-1] for one in found if one.ratio is not None]
     return {"levels": list(found[0].levels), "heads": overall_heads(found)[:-1], "rows": rows}
 

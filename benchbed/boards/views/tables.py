@@ -166,9 +166,9 @@ def print_overall(
     for name, each in found.items():
         over = f"over {', '.join(each[0].levels)}" if levels and each else "over all levels"
         console.print(overall_table(f"track {name}, {over}", each), OVERALL, highlight=False)
-        if each and sum(one.ratio is not None for one in each) < 2:
-            common, mixers = common_levels(each)
-            command = f"benchbed leaderboard overall --track {name} --levels {','.join(common)}"
+        if common := common_levels(each):
+            shared, mixers = common
+            command = f"benchbed leaderboard overall --track {name} --levels {','.join(shared)}"
             console.print(f"{mixers} mixers have a ratio over: {command}", soft_wrap=True, highlight=False)
         console.print("")
 
