@@ -16,7 +16,7 @@ from benchbed.config.tracks import load_track
 from benchbed.reporting.live import Backend, run_live, say, train_all_ahead
 from benchbed.reporting.wording import clock
 from benchbed.results.result import Result
-from benchbed.runs.costs import seconds_a_step
+from benchbed.runs.estimate import most_seconds
 from benchbed.runs.execute import PlannedRun, prepare
 from benchbed.training.engine import EngineSettings
 
@@ -103,14 +103,7 @@ def score(
 
 def _say_how_long(planned: Sequence[PlannedRun], engine: EngineSettings, console: Console) -> None:
     """A bound, from a measured step: no seed solves, no rate is given up."""
-    total = 0.0
-    for run in planned:
-        config = run.config
-        members = len(config.tuning_seeds) * len(config.optimiser.learning_rates) + len(config.scoring_seeds)
-        (seconds,) = seconds_a_step([run.recipe], engine.device)
-        total += members * config.budget.steps * seconds
-    workers = EngineSettings("loop", engine.device, cores=engine.cores).workers
-    most = clock(total / workers)
+    most = clock(sum(most_seconds(run, engine) for run in planned))
     say(
         console,
         f"{len(planned)} levels: about {most} if no seed solved, mostly far less; Ctrl-C at any time, it goes on",

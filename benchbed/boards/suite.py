@@ -1,8 +1,10 @@
 """Many runs at once: the cells of a track's boards that hold no entry yet."""
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.console import Console
 
@@ -13,12 +15,14 @@ from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Plugin, find, plugins
 from benchbed.reporting.live import Backend, run_live, train_ahead
+from benchbed.runs.checkpoint import CHECKPOINT
+from benchbed.runs.estimate import most_seconds
 from benchbed.runs.execute import PlannedRun, prepare
 from benchbed.storage.names import file_name
 from benchbed.training.devices import find_device
 from benchbed.training.engine import EngineSettings
 
-__all__ = ["Vacancy", "fill_vacancies", "find_vacancies"]
+__all__ = ["Forecast", "Vacancy", "fill_vacancies", "find_vacancies", "forecast"]
 
 
 class Vacancy(NamedTuple):
@@ -26,6 +30,19 @@ class Vacancy(NamedTuple):
 
     mixer: str
     level: str
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What filling a vacancy takes."""
+
+    mixer: str
+    level: str
+    state: Literal["to do", "begun", "finished", "fails"]
+    """Of the run in the folder of results; a finished one waits to be submitted."""
+    seconds: float | None
+    """At most, and of what is left; None where it fails."""
+    problem: str = ""
 
 
 def find_vacancies(boards: Path, track: str, mixers: list[str] | None, levels: list[str] | None) -> list[Vacancy]:
@@ -50,6 +67,27 @@ def find_vacancies(boards: Path, track: str, mixers: list[str] | None, levels: l
         for plugin in chosen
         if not _held(boards / track, level, plugin)
     ]
+
+
+def forecast(vacancies: list[Vacancy], track: str, out: Path, device: str) -> Iterator[Forecast]:
+    """How long each would take at most, from a step that is measured here.
+
+    Args:
+        vacancies: of `find_vacancies`.
+        track: their track.
+        out: the folder of results, where some may be begun or finished.
+        device: where to compute.
+    """
+    found = find_device(device)
+    for vacancy in vacancies:
+        try:
+            run = prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)
+            seconds = most_seconds(run, EngineSettings("auto", found))
+        except Exception as error:  # of a mixer's own code as well
+            yield Forecast(*vacancy, "fails", None, str(error))
+            continue
+        begun = (run.folder / CHECKPOINT).exists()
+        yield Forecast(*vacancy, "finished" if run.finished else "begun" if begun else "to do", seconds)
 
 
 def fill_vacancies(

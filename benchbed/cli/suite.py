@@ -1,4 +1,4 @@
-"""The commands that run many levels: `benchbed suite run` and `benchbed score`."""
+"""The commands that run many levels: `benchbed suite plan`, `benchbed suite run` and `benchbed score`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,17 +21,53 @@ from benchbed.cli.arguments import (
     parse_assignments,
     split_names,
 )
-from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json
+from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json, working
 
 __all__ = ["score", "suite"]
 
 suite = typer.Typer(help="Run many cells of a board.", no_args_is_help=True)
 
 
+_NOTHING = "nothing to run: the boards hold every one of these mixers on every one of these levels"
+
+Track = Annotated[str, typer.Option(help="Track whose boards to fill.")]
+Mixers = Annotated[str | None, typer.Option(help="Comma-separated.", show_default="every built-in")]
+
+
+@suite.command("plan")
+def plan_suite(
+    track: Track = "lite",
+    mixers: Mixers = None,
+    levels: Levels = None,
+    out: Out = Path("runs"),
+    device: Device = "auto",
+    boards: Boards = None,
+    as_json: Json = False,
+) -> None:
+    """What `suite run` would do, and how long each cell takes at most, from a step that is measured."""
+    from dataclasses import asdict
+
+    from benchbed.boards.suite import find_vacancies, forecast
+    from benchbed.boards.views.tables import forecast_table
+
+    vacancies = find_vacancies(boards_folder(boards), track, split_names(mixers), split_names(levels))
+    screen = console(stderr=as_json)
+    with only_json(as_json), working(screen, "measuring a step of each"):
+        cells = list(forecast(vacancies, track, out, device))
+    if as_json:
+        print_json([asdict(cell) for cell in cells])
+        return
+    if not cells:
+        print(_NOTHING)
+        return
+    screen.print(forecast_table(cells))
+    screen.print("At most: no seed solves, no rate is given up, nothing is compiled; mostly it is far less.")
+
+
 @suite.command("run")
 def run_suite(
-    track: Annotated[str, typer.Option(help="Track whose boards to fill.")] = "lite",
-    mixers: Annotated[str | None, typer.Option(help="Comma-separated.", show_default="every built-in")] = None,
+    track: Track = "lite",
+    mixers: Mixers = None,
     levels: Levels = None,
     out: Out = Path("runs"),
     device: Device = "auto",
@@ -45,7 +81,7 @@ def run_suite(
 
     vacancies = find_vacancies(boards_folder(boards), track, split_names(mixers), split_names(levels))
     if not vacancies:
-        print("nothing to run: the boards hold every one of these mixers on every one of these levels")
+        print(_NOTHING)
         return
     with going_on(time_limit):
         failures = fill_vacancies(vacancies, track, out, device, console(), compiled=compile_, backend=backend.value)

@@ -17,7 +17,7 @@ from rich.text import Text
 from benchbed.errors import BenchbedError
 from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
-from benchbed.results.result import RESULT, Result
+from benchbed.results.result import Result
 from benchbed.runs.execute import PlannedRun, execute
 from benchbed.runs.progress import Progress
 from benchbed.training.engine import EngineSettings, worth_compiling
@@ -134,7 +134,7 @@ def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, f
     config = planned.config
     if config.unranked:
         say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
-    if fresh or not (planned.folder / RESULT).exists():
+    if fresh or not planned.finished:
         if engine.compiled is None:
             engine = replace(engine, compiled=worth_compiling(planned.recipe, engine.device))
         if engine.compiled:

@@ -22,6 +22,7 @@ __all__ = [
     "further_rates",
     "given_up_at",
     "giving_up",
+    "most_to_come",
     "overtaken",
     "races",
     "stops_by_mistake",
@@ -59,6 +60,20 @@ def further_rates(rows: Sequence[MemberRow], optimiser: OptimiserSettings, budge
     above = [rate for rate in optimiser.further_rates if rate > max(tried)]
     found = [max(below)] if below and best == min(tried) else []
     return found + ([min(above)] if above and best == max(tried) else [])
+
+
+def most_to_come(entered: Sequence[float], optimiser: OptimiserSettings) -> int:
+    """How many further rates may yet be tried after a race, at most.
+
+    Args:
+        entered: the rates of the race.
+        optimiser: the grid and the further rates.
+    """
+    grid, further = optimiser.learning_rates, optimiser.further_rates
+    down = sum(rate < min(entered) for rate in further) if min(entered) <= min(grid) else 0
+    up = sum(rate > max(entered) for rate in further) if max(entered) >= max(grid) else 0
+    # The best of several is one end at most, and what is beyond it can only be beaten or lead further.
+    return down + up if len(grid) == 1 else max(down, up)
 
 
 def given_up_at(rows: Sequence[MemberRow]) -> int | None:

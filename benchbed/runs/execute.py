@@ -21,7 +21,7 @@ from benchbed.plugins.registry import find
 from benchbed.results.history import History, save_history
 from benchbed.results.result import RESULT, Environment, Result, load_result, run_folder, save_result
 from benchbed.results.scoring import MemberRow, member_row, summarise
-from benchbed.results.tuning import choose_learning_rate, further_rates, giving_up
+from benchbed.results.tuning import choose_learning_rate, further_rates, giving_up, most_to_come
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.runs.costs import measure_costs
 from benchbed.runs.environment import describe_environment
@@ -49,6 +49,11 @@ class PlannedRun:
     recipe: Recipe
     task: Task
     """The instance of the first scoring seed."""
+
+    @property
+    def finished(self) -> bool:
+        """Its result is there, and no checkpoint of a later attempt."""
+        return (self.folder / RESULT).exists() and not (self.folder / CHECKPOINT).exists()
 
     @property
     def shape(self) -> str:
@@ -123,7 +128,7 @@ def execute_together(
         if fresh:
             for run in runs:
                 run.checkpoint.remove()
-        left = [run for run in runs if fresh or not run.finished]
+        left = [run for run in runs if fresh or not run.plan.finished]
         if left:
             config = left[0].plan.config
             mixer, task = find("mixer", config.mixer.name), find("task", config.task.name)
@@ -146,10 +151,6 @@ class _Run:
         self.checkpoint = Checkpoint(plan.folder / CHECKPOINT, plan.config.identity)
         self.steps = 0
         """Member-steps of this process."""
-
-    @property
-    def finished(self) -> bool:
-        return (self.plan.folder / RESULT).exists() and not self.checkpoint.path.exists()
 
 
 class _JointRun:
@@ -221,7 +222,9 @@ class _JointRun:
                 for rate in rates
                 for seed in config.tuning_seeds
             ]
-            trained = self._train("tuning", members, race, giving_up(rows, config.budget.steps))
+            further = sum(most_to_come(rates, config.optimiser) for rates in entered if rates)
+            later = further * len(config.tuning_seeds) + len(self.runs) * len(config.scoring_seeds)
+            trained = self._train("tuning", members, later, race, giving_up(rows, config.budget.steps))
             for known, trajectories, run in zip(rows, trained, self.runs, strict=True):
                 known += _rows(trajectories, run)
             entered = [further_rates(known, config.optimiser, config.budget.steps) for known in rows]
@@ -229,9 +232,12 @@ class _JointRun:
         return rows
 
     def _train(
-        self, stage: Stage, members: list[Member], race: int = 1, give_up: GiveUp | None = None
+        self, stage: Stage, members: list[Member], later: int = 0, race: int = 1, give_up: GiveUp | None = None
     ) -> list[list[Trajectory]]:
-        """Train members and give their trajectories by run; each race of the tuning is saved for itself."""
+        """Train members and give their trajectories by run; each race of the tuning is saved for itself.
+
+        At most `later` members are still to come.
+        """
         key = stage if race == 1 else f"{stage} {race}"
         stages = [run.checkpoint.stages for run in self.runs]
         saved = {number: known[key] for number, known in enumerate(stages) if key in known}
@@ -241,7 +247,7 @@ class _JointRun:
         def observe(ensemble: Ensemble) -> None:
             for number, run in enumerate(self.runs):
                 run.steps = before[number] + ensemble.steps_now(number)
-            self.observe(self._progress(stage, ensemble))
+            self.observe(self._progress(stage, ensemble, later))
             if self.runs[0].checkpoint.due():
                 self._save(key, ensemble)
 
@@ -260,15 +266,14 @@ class _JointRun:
         for number, run in enumerate(self.runs):
             run.checkpoint.save(key, ensemble.state(number), self._seconds(run))
 
-    def _progress(self, stage: Stage, ensemble: Ensemble) -> Progress:
-        scoring = len(self.runs) * len(self.config.scoring_seeds) * self.config.budget.steps
+    def _progress(self, stage: Stage, ensemble: Ensemble, later: int) -> Progress:
         return progress_of(
             self.runs[0].plan.config,
             stage,
             ensemble,
             self.runs[0].plan.task.chance_loss,
             speed=self.pace.speed(sum(run.steps for run in self.runs)),
-            to_come=scoring if stage == "tuning" else 0,
+            to_come=later * self.config.budget.steps,
         )
 
     def _seconds(self, run: _Run) -> float:

@@ -32,7 +32,7 @@ class Progress:
     steps_per_second: float
     """Member-steps of all members together, see `Pace`; zero before the first evaluation."""
     seconds_left: float
-    """At most: as if no further member solved. Unknown, and zero, while the speed is."""
+    """At most: as if no further member solved, and every rate were tried. Unknown, and zero, while the speed is."""
 
 
 class Pace:

@@ -8,6 +8,11 @@ import pytest
 
 from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.suite import Vacancy, fill_vacancies, find_vacancies
+from benchbed.config.request import RunRequest
+from benchbed.config.tracks import load_track
+from benchbed.runs.checkpoint import Checkpoint
+from benchbed.runs.execute import prepare
+from benchbed.training.trajectory import Member, Trajectory
 
 LEVEL = "tiny/linear_map@s1"
 
@@ -37,6 +42,41 @@ def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, bo
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "2 of 3 cells finished" in text
     assert "failed: planted:wrong_shape on linear_map@s3: mixer WrongShape: expected an output of shape" in text
+
+
+def test_a_suite_says_beforehand_how_long_each_cell_takes_at_most(planted, boards, cli, tmp_path, monkeypatch):
+    """Nothing is trained; one cell is half way, one fails, and one waits to be submitted."""
+    runs = {
+        name: prepare(RunRequest(name, "linear_map@s3", "lite").resolve("cpu"), tmp_path)
+        for name in ("mlp_mixer", "static_mixer")
+    }
+    runs["static_mixer"].folder.mkdir(parents=True)
+    (runs["static_mixer"].folder / "result.yaml").write_text("")
+    recipe, lite = runs["mlp_mixer"].recipe, load_track("lite")
+    members = [Member(seed, rate) for seed in lite.seeds.tuning for rate in lite.optimiser.learning_rates]
+    half = {"trajectories": [Trajectory(m, recipe.budget.steps, stopped=True).to_plain() for m in members]}
+    checkpoint = Checkpoint(runs["mlp_mixer"].folder / "checkpoint.pt", runs["mlp_mixer"].config.identity)
+    checkpoint.save("tuning", half, 60.0)
+    monkeypatch.setattr("benchbed.runs.estimate.seconds_a_step", lambda recipes, device, members: [0.001])
+    monkeypatch.setattr("benchbed.training.engine.cpu_count", lambda: 2)
+    mixers = "mlp_mixer,static_mixer,linear_rnn,planted:wrong_shape"
+    given = ["--mixers", mixers, "--levels", "linear_map@s3", "--out", tmp_path, "--device", "cpu"]
+    code, out, err = cli("suite", "plan", *given, "--json")
+    assert code == 0, err
+    cells = {cell["mixer"]: (cell["state"], cell["seconds"]) for cell in json.loads(out)}
+    assert cells == {
+        "mlp_mixer": ("begun", (2 * 8 + 16) * 2000 * 0.001 / 2),
+        "static_mixer": ("finished", 0),
+        "linear_rnn": ("to do", (5 * 8 + 16) * 2000 * 0.001 / 2),
+        "planted:wrong_shape": ("fails", None),
+    }, "two further rates on one side of the grid"
+    code, out, _ = cli("suite", "plan", *given)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "mlp_mixer linear_map@s3 0:32 begun" in lines
+    assert "linear_rnn linear_map@s3 0:56" in lines
+    assert "all 4 1:28" in lines
+    assert any(line.startswith("planted:wrong_shape linear_map@s3 fails: mixer WrongShape") for line in lines)
 
 
 @pytest.mark.parametrize("what", ["source", "precision"])

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from benchbed.config.tracks import OptimiserSettings
 from benchbed.results.scoring import MemberRow, member_row
-from benchbed.results.tuning import choose_learning_rate, further_rates, giving_up, races, stops_by_mistake
+from benchbed.results.tuning import (
+    choose_learning_rate,
+    further_rates,
+    giving_up,
+    most_to_come,
+    races,
+    stops_by_mistake,
+)
 from benchbed.training.trajectory import Evaluation, Member, Trajectory, give_up_in_order
 
 EVERY, BUDGET = 10, 100
@@ -62,6 +69,22 @@ def test_the_learning_rate_with_most_solves_then_fewest_steps_then_lowest_loss(r
 )
 def test_a_further_rate_is_tried_while_the_best_is_an_end(steps, tried_next):
     assert further_rates([row(s, rate) for rate, s in steps.items()], settings(), BUDGET) == tried_next
+
+
+@given(st.data(), st.sampled_from([GRID, GRID[:1], GRID[1:]]), st.sets(st.sampled_from([0.01, 0.05, 0.4, 0.8])))
+def test_no_more_rates_are_tried_than_are_said_to_come(data, grid, further):
+    """Whatever the rates lead to; and where each is better than the last, as many as that."""
+    optimiser = settings(grid, further)
+    entered, rows, promised = list(grid), [], None
+    while entered:
+        to_come = most_to_come(entered, optimiser)
+        assert promised is None or promised >= len(entered) + to_come
+        rows += [row(data.draw(st.sampled_from([10, 20, 30])), rate) for rate in entered]
+        entered, promised = further_rates(rows, optimiser, BUDGET), to_come
+    upwards = [row(int(10 / rate), rate) for rate in grid]
+    assert most_to_come(grid, settings(grid, (0.4, 0.8))) == 2
+    assert further_rates(upwards, settings(grid, (0.4, 0.8)), BUDGET) == [0.4]
+    assert most_to_come([0.4], settings(grid, (0.4, 0.8))) == 1
 
 
 def test_the_races_of_rows_are_told_from_the_rows():

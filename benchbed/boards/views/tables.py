@@ -23,7 +23,7 @@ from benchbed.boards.views.sentences import (
     sort_rows,
     standing,
 )
-from benchbed.reporting.wording import number, options_line, place, span, with_interval
+from benchbed.reporting.wording import clock, number, options_line, place, span, with_interval
 from benchbed.storage.files import csv_text
 
 if TYPE_CHECKING:
@@ -31,9 +31,18 @@ if TYPE_CHECKING:
     from benchbed.boards.comparison import Comparison
     from benchbed.boards.overall import Overall
     from benchbed.boards.score import Score
+    from benchbed.boards.suite import Forecast
     from benchbed.results.result import Result
 
-__all__ = ["board_table", "overall_table", "pair_table", "print_boards", "print_overall", "score_table"]
+__all__ = [
+    "board_table",
+    "forecast_table",
+    "overall_table",
+    "pair_table",
+    "print_boards",
+    "print_overall",
+    "score_table",
+]
 
 _COSTS = {"samples": "samples", "flops": "training FLOPs", "seconds": "seconds"}
 
@@ -233,6 +242,20 @@ def pair_table(pair: "Comparison") -> Table:
     }
     for name, cells in lines.items():
         table.add_row(name, *cells)
+    return table
+
+
+def forecast_table(cells: "Sequence[Forecast]") -> Table:
+    """How long each cell of a suite takes at most, and all of them."""
+    table = Table(box=SIMPLE_HEAD, show_footer=True)
+    total = clock(sum(cell.seconds or 0 for cell in cells))
+    table.add_column("mixer", f"all {len(cells)}")
+    table.add_column("level")
+    table.add_column("at most", total, justify="right")
+    table.add_column("")
+    for cell in cells:
+        state = {"to do": "", "fails": f"fails: {cell.problem}"}.get(cell.state, cell.state)
+        table.add_row(cell.mixer, cell.level, "" if cell.seconds is None else clock(cell.seconds), Text(state))
     return table
 
 

@@ -1,0 +1,83 @@
+"""What is said to be left is never less than what comes."""
+
+import math
+
+import pytest
+import torch
+from planned import planned
+
+from benchbed.runs import costs, estimate
+from benchbed.runs.estimate import most_seconds, most_steps
+from benchbed.runs.execute import execute
+from benchbed.training.engine import EngineSettings
+
+CPU = EngineSettings("loop", torch.device("cpu"), cores=1)
+
+
+@pytest.fixture
+def unsolvable(configure, tiny, tmp_path):
+    """A run that nobody solves in 20 steps, and that may lead to rates on both sides of the grid."""
+    optimiser = tiny.optimiser.model_copy(update={"further_rates": [0.0001, 0.001, 0.03]})
+    config = configure(task="linear_map@s2", max_steps=20).model_copy(update={"optimiser": optimiser})
+    return planned(config, tmp_path)
+
+
+def test_what_is_left_is_a_bound_at_every_moment(unsolvable):
+    """Further rates count as well: the best of the grid may be an end of it."""
+    seen, done, before = [], 0, []
+
+    def watch(progress):
+        nonlocal done, before
+        if before and progress.trajectories[0].member != before[0].member:
+            done += sum(t.step for t in before)
+        before = progress.trajectories
+        left = progress.seconds_left * progress.steps_per_second
+        seen.append((done + sum(t.step for t in before), left if left else math.inf))
+
+    first = most_steps(unsolvable)
+    result = execute(unsolvable, CPU, watch).result
+    whole = sum(row.trained_steps for row in [*result.tuning, *result.members])
+    assert len({row.learning_rate for row in result.tuning}) > 2, "a further rate was tried, or this shows nothing"
+    assert whole == seen[-1][0]
+    assert first >= whole
+    assert all(trained + left >= whole - 1e-6 for trained, left in seen)
+    assert most_steps(unsolvable) == most_seconds(unsolvable, CPU) == 0, "it is finished"
+
+
+@pytest.mark.parametrize("stage", ["tuning", "scoring"])
+def test_what_a_checkpoint_holds_is_taken_off(unsolvable, stage):
+    left = 0.0
+
+    def interrupt(progress):
+        nonlocal left
+        left = progress.seconds_left * progress.steps_per_second
+        if progress.stage == stage and any(t.step for t in progress.trajectories):
+            raise KeyboardInterrupt
+
+    whole = most_steps(unsolvable)
+    with pytest.raises(KeyboardInterrupt):
+        execute(unsolvable, CPU, interrupt)
+    assert most_steps(unsolvable) == pytest.approx(left)
+    assert 0 < most_steps(unsolvable) < whole
+
+
+def test_time_is_steps_times_a_measured_step_over_the_cores(unsolvable, monkeypatch):
+    monkeypatch.setattr(estimate, "seconds_a_step", lambda recipes, device, members: [0.5 / members])
+    both = EngineSettings("auto", torch.device("cpu"), cores=2)
+    assert most_seconds(unsolvable, CPU) == 2 * most_seconds(unsolvable, both) == 0.5 * most_steps(unsolvable)
+
+
+def test_members_that_are_computed_as_one_share_the_time(unsolvable, monkeypatch):
+    """As on a GPU, where one member alone says nothing of sixteen."""
+    clock = iter(range(1000))
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
+    sizes = []
+    gradients = costs.Group.gradients
+
+    def count(group, tokens, targets):
+        sizes.append(len(tokens))
+        return gradients(group, tokens, targets)
+
+    monkeypatch.setattr(costs.Group, "gradients", count)
+    assert costs.seconds_a_step([unsolvable.recipe], CPU.device, members=4) == [0.25]
+    assert set(sizes) == {4}
