@@ -80,25 +80,30 @@ def overall(
     as_csv: Csv = False,
 ) -> None:
     """Print every mixer over the levels of a track: how many times the baseline's steps it takes."""
+    from benchbed.boards.folders import find_boards
+    from benchbed.boards.overall import read_overall
     from benchbed.boards.views.tables import print_overall
     from benchbed.errors import OptionError
 
     chosen = split_names(levels)
     if track is None and (chosen or picture is not None):
         raise OptionError(f"{'--levels' if chosen else '-o'}: expected --track, because levels are of one")
-    if picture is not None and track is not None:
-        from benchbed.boards.overall import read_overall
-        from benchbed.boards.views.figures import draw_overview
+    home = boards_folder(boards)
+    tracks = sorted({folder.parent.name for folder in find_boards(home, track, None)})
+    if picture is not None:
         from benchbed.reporting.figures import refuse_format
 
         refuse_format(picture)
-        found = read_overall(boards_folder(boards), track, chosen)
-        if not found:
+    found = {name: read_overall(home, name, chosen) for name in tracks}
+    if picture is not None and track is not None:
+        from benchbed.boards.views.figures import draw_overview
+
+        if not found[track]:
             raise OptionError(
                 f"-o: expected entries of the baseline on the boards of {track}, found none to compare with"
             )
-        draw_overview(found, picture)
-    print_overall(track, boards, chosen, as_json=as_json, as_csv=as_csv)
+        draw_overview(found[track], picture)
+    print_overall(found, chosen=bool(chosen), as_json=as_json, as_csv=as_csv)
 
 
 @leaderboard.command()

@@ -1,7 +1,7 @@
 """Boards, pairs of entries and problems as a person sees them in a terminal."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,30 +140,22 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
 
 
 def print_overall(
-    track: str | None,
-    boards: Path | None,
-    levels: "Sequence[str] | None" = None,
+    found: "Mapping[str, Sequence[Overall]]",
     *,
+    chosen: bool = False,
     as_json: bool = False,
     as_csv: bool = False,
 ) -> None:
     """What `benchbed leaderboard overall` prints.
 
     Args:
-        track: None for all.
-        boards: see `print_boards`.
-        levels: see `read_overall`.
+        found: by track, of `read_overall`.
+        chosen: they are of levels that a user chose, and not of all.
         as_json: print data instead of tables.
         as_csv: print one row a mixer and level instead of tables.
-
-    Raises:
-        BenchbedError: there is no such track or level, or it has no entries.
     """
-    from benchbed.boards.overall import common_levels, read_overall
+    from benchbed.boards.overall import common_levels
 
-    home = boards_folder(boards)
-    tracks = {folder.parent.name for folder in find_boards(home, track, None)}
-    found = {name: read_overall(home, name, levels) for name in sorted(tracks)}
     if as_json:
         print(json.dumps({name: [one.plain() for one in each] for name, each in found.items()}, indent=2))
         return
@@ -173,7 +165,7 @@ def print_overall(
         return
     console = _console()
     for name, each in found.items():
-        over = f"over {', '.join(each[0].levels)}" if levels and each else "over all levels"
+        over = f"over {', '.join(each[0].levels)}" if chosen and each else "over all levels"
         console.print(overall_table(f"track {name}, {over}", each), OVERALL, highlight=False)
         if common := common_levels(each):
             shared, mixers = common
