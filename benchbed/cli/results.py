@@ -13,7 +13,7 @@ __all__ = ["plot", "show"]
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="A result.yaml, its folder, or the word mixer.")],
+    what: Annotated[str, typer.Argument(help="A result.yaml, its folder, an entry's file, or the word mixer.")],
     name: Annotated[str | None, typer.Argument(help="Of the mixer.")] = None,
     track: Annotated[str, typer.Option(help="Track at whose shapes a mixer is measured.")] = "lite",
     mixer_option: MixerOptions = None,
@@ -39,17 +39,24 @@ def show(
 
             console().print(mixer_tables(profile))
         return
-    from benchbed.results.result import load_result
+    from benchbed.results.result import RESULT, load_result
 
-    loaded = load_result(Path(what))
+    path = Path(what)
+    if path.is_file() and path.name != RESULT:
+        from benchbed.boards.entries.entry import load_entry
+
+        loaded = load_entry(path).result
+    else:
+        loaded = load_result(path)
     if as_json:
         print_json(loaded.model_dump(mode="json"))
     elif as_csv:
         print_csv(loaded.rows())
     else:
         from benchbed.reporting.tables import result_table
+        from benchbed.results.history import find_history
 
-        console().print(result_table(loaded))
+        console().print(result_table(loaded, find_history(path)))
 
 
 def plot(

@@ -1,6 +1,6 @@
 """The numbers of docs/protocol.md that several parts share."""
 
-__all__ = ["CONFIDENCE", "CONTRADICTED", "MINIMUM_SEEDS", "PLATEAU_END", "SIGNIFICANT"]
+__all__ = ["CONFIDENCE", "CONTRADICTED", "KNOWN", "MINIMUM_SEEDS", "PLATEAU_END", "SIGNIFICANT"]
 
 MINIMUM_SEEDS = 8
 """Fewer scored seeds are shown and not ranked: three against three cannot give an exact p below 0.10."""
@@ -18,3 +18,6 @@ in twenty, which is right for a pair, whoever verifies a board would dispute hon
 
 PLATEAU_END = 0.94
 """The plateau is over at a scored loss of this share of the chance loss: about one output of sixteen learned."""
+
+KNOWN = 0.95
+"""A scored token is known where more than this share of held-out sequences has it right. No score rests on it."""

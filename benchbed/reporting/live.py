@@ -17,6 +17,7 @@ from rich.text import Text
 from benchbed.errors import BenchbedError
 from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
+from benchbed.results.history import find_history
 from benchbed.results.result import Result
 from benchbed.runs.execute import PlannedRun, execute
 from benchbed.runs.progress import Progress
@@ -147,7 +148,7 @@ def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, f
         outcome = execute(planned, engine, reporter.observe, fresh=fresh)
     if outcome.reused:
         say(console, f"finished before, on {outcome.result.finished}; --fresh trains it again")
-    console.print(result_table(outcome.result))
+    console.print(result_table(outcome.result, find_history(outcome.folder)))
     say(console, f"written to {outcome.folder}")
     return outcome.result
 

@@ -15,13 +15,14 @@ from benchbed.reporting.wording import begun_elsewhere, bound, clock, number, op
 
 if TYPE_CHECKING:
     from benchbed.checks.findings import Finding
+    from benchbed.results.history import History
     from benchbed.results.result import Result
 
 __all__ = ["comparison_table", "listing_table", "print_finding", "result_table"]
 
 
-def result_table(result: "Result") -> RenderableType:
-    """Everything that a reader asks first about one result."""
+def result_table(result: "Result", history: "History | None" = None) -> RenderableType:
+    """Everything that a reader asks first about one result, and of its curves how near the others came."""
     summary, config, where = result.summary, result.config, result.environment
     low, high = summary.solve_rate_interval
     rows = {
@@ -31,6 +32,7 @@ def result_table(result: "Result") -> RenderableType:
         "mean steps": f"{_mean(result)}, budget {config.budget.steps:,}",
         "median steps": _median(result),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
+        "known at the end": history and _known(result, history),
         "plateau end": number(summary.mean_plateau_end, missing="never"),
         "learning rate": f"{result.learning_rate:g}",
         "solved in tuning": _tuning(result),
@@ -108,6 +110,12 @@ def _ratio(result: "Result", first: "Result") -> str:
     mine, other = result.summary, first.summary
     sign = bound((mine.solved, mine.seeds), (other.solved, other.seeds))
     return f"{sign}{mine.mean_steps / other.mean_steps:.2f}"
+
+
+def _known(result: "Result", history: "History") -> str | None:
+    """Of seeds that did not solve, in their order; None where all did."""
+    known = [str(n) for n, row in zip(history.known(), result.members, strict=True) if row.steps is None]
+    return f"{' '.join(known)} of {history.accuracy.shape[2]} outputs, where not solved" if known else None
 
 
 def _tuning(result: "Result") -> str:

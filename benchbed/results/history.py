@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from benchbed.config.protocol import KNOWN
 from benchbed.errors import ResultError
 from benchbed.storage.files import write_atomically
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["HISTORY", "History", "load_history", "save_history"]
+__all__ = ["HISTORY", "History", "find_history", "load_history", "save_history"]
 
 HISTORY = "history.npz"
 
@@ -38,6 +39,11 @@ class History:
             for column, evaluation in enumerate(trajectory.evaluations):
                 loss[row, column], accuracy[row, column] = evaluation.loss, evaluation.accuracy
         return cls(np.array([e.step for e in longest]), loss, accuracy)
+
+    def known(self) -> list[int]:
+        """How many scored tokens each member knows at its last evaluation, in more than 95% of held-out sequences."""
+        last = np.isfinite(self.accuracy[:, :, 0]).sum(axis=1) - 1
+        return (self.accuracy[np.arange(len(last)), last] > KNOWN).sum(axis=1).tolist()
 
     def arrays(self) -> dict[str, Any]:
         """By name, as they are stored."""
@@ -66,3 +72,13 @@ def load_history(folder: Path) -> History:
         raise ResultError(
             f"cannot read the curves {folder / HISTORY}: {error}; run the mixer again with --fresh"
         ) from None
+
+
+def find_history(result: Path) -> History | None:
+    """The curves that lie beside a result, a file or its folder; None where there are none, as beside an entry.
+
+    Raises:
+        ResultError: they are broken.
+    """
+    folder = result if result.is_dir() else result.parent
+    return load_history(folder) if (folder / HISTORY).exists() else None

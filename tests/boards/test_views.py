@@ -27,6 +27,14 @@ def test_sorting_and_reading(cli):
     assert (code, "no board of linear_map@s9 in any track; known: linear_map@s1 (track tiny)" in err) == (2, True)
 
 
+def test_an_entry_is_shown_as_a_result_is(cli, boards):
+    file = boards / LEVEL / "static_mixer.yaml"
+    result = load_entry(file).result
+    assert json.loads(cli("show", file, "--json")[1]) == result.model_dump(mode="json")
+    code, out, _ = cli("show", file)
+    assert (code, out.startswith("static_mixer on linear_map@s1, track tiny")) == (0, True)
+
+
 def test_the_readme_is_filled_and_its_drift_is_found(cli, boards):
     readme = boards.parent / "README.md"
     readme.write_text("# Boards\n\n<!-- board: tiny linear_map@s1 -->\nold\n<!-- /board -->\n\nThe end.\n")

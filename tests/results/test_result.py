@@ -10,7 +10,7 @@ from strangers import TINY_TRACK
 
 from benchbed.config.request import RunRequest
 from benchbed.errors import ResultError
-from benchbed.results.history import HISTORY, load_history
+from benchbed.results.history import HISTORY, History, load_history
 from benchbed.results.result import RESULT, load_result
 from benchbed.runs.execute import execute
 from benchbed.training.engine import EngineSettings
@@ -30,6 +30,17 @@ def finished(tmp_path_factory):
 def folder(finished, tmp_path):
     """A copy of it to damage."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def test_known_are_the_outputs_that_nearly_every_sequence_has_right_at_a_members_end():
+    """The first ends an evaluation before the second; at 95% exactly an output is not known."""
+    accuracy = np.array(
+        [
+            [[1.0, 1.0, 1.0], [0.96, 0.95, 1.0], [np.nan, np.nan, np.nan]],
+            [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [0.5, 0.99, 0.2]],
+        ]
+    )
+    assert History(np.array([25, 50, 75]), np.zeros_like(accuracy), accuracy).known() == [2, 1]
 
 
 def damage(folder, change):
