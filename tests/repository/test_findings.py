@@ -87,6 +87,29 @@ def test_how_much_starts_differ(starts, pairs):
     assert len(rows_of(starts, {f"{first.format(a)}, `{b}`": (a, b) for a, b in pairs})) == 3
 
 
+def test_which_mechanism_finds_which_pattern():
+    """The table says what the boards of the six levels and of parity say; an empty cell is one that they lack."""
+    text = PAGE.partition("## Which mechanism finds which pattern")[2].partition("\n## ")[0]
+    (levels,) = re.findall(r"^<!-- overall: lite (.*) -->$", PAGE, flags=re.MULTILINE)
+    over = {
+        one.name: one.families for one in load_overall("lite", levels=levels.split(), boards=ROOT / "leaderboards")
+    }
+    rows = [
+        [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if "`" in line and "|" in line
+    ]
+    assert len(rows) == 11
+    for name, *cells, parity in ((row[0].strip("`"), *row[1:]) for row in rows):
+        for family, cell in zip(("fixed pattern", "content"), cells, strict=True):
+            if found := over.get(name, {}).get(family):
+                low, high = found.interval or (1, 1)
+                shown = f"{found.bound}{found.ratio:.2f} [{low:.2f}, {high:.2f}]"
+                assert cell == ("1" if name == "multi_head_attention" else shown)
+            else:
+                assert cell == ""
+        file = ROOT / "leaderboards" / "lite" / "state_tracking@parity" / f"{name}.yaml"
+        assert parity == (f"{load_entry(file).result.summary.solved}/16" if file.exists() else "")
+
+
 @pytest.fixture(scope="module")
 def fresh():
     """Steps of the fresh seeds, by level and mixer."""
