@@ -76,6 +76,8 @@ def test_a_suite_says_beforehand_how_long_each_cell_takes_at_most(planted, board
     assert "mlp_mixer linear_map@s3 0:32 begun" in lines
     assert "linear_rnn linear_map@s3 0:56" in lines
     assert "all 4 1:28" in lines
+    order = [line.split()[0] for line in lines if "linear_map@s3" in line]
+    assert order[:2] == ["linear_rnn", "mlp_mixer"], "the longest first"
     assert any(line.startswith("planted:wrong_shape linear_map@s3 fails: mixer WrongShape") for line in lines)
 
 

@@ -238,14 +238,14 @@ def pair_table(pair: "Comparison") -> Table:
 
 
 def forecast_table(cells: "Sequence[Forecast]") -> Table:
-    """How long each cell of a suite takes at most, and all of them."""
+    """How long each cell of a suite takes at most, the longest first, and all of them."""
     table = Table(box=SIMPLE_HEAD, show_footer=True)
     total = clock(sum(cell.seconds or 0 for cell in cells))
     table.add_column("mixer", f"all {len(cells)}")
     table.add_column("level")
     table.add_column("at most", total, justify="right")
     table.add_column("")
-    for cell in cells:
+    for cell in sorted(cells, key=lambda cell: -(cell.seconds or 0)):
         state = {"to do": "", "fails": f"fails: {cell.problem}"}.get(cell.state, cell.state)
         table.add_row(cell.mixer, cell.level, "" if cell.seconds is None else clock(cell.seconds), Text(state))
     return table
