@@ -31,8 +31,10 @@ __all__ = [
 
 Engine = Literal["auto", "loop", "vmap", "graph"]
 
-_WORTH = range(400, 1501)
-"""Operations of a layer and step, forward and backward, that are worth compiling; see docs/speed.md."""
+_MANY_SMALL = 400
+"""Operations of a layer and step, forward and backward, from which on they gain most; see docs/speed.md."""
+_TOO_MANY = 1500
+"""Above, they are a loop over tokens, which takes minutes to compile."""
 _MANY = 1024
 """Members that no run has: no limit."""
 _SHARE_OF_MEMORY = 0.8
@@ -40,8 +42,8 @@ _SAME_WAY = 0.02
 """Of the way that a member's weights went in a few steps: so far may they be from where another engine took them."""
 _TRIED = 4
 """Steps for which a graph is compared."""
-_LONG = 1000
-"""Steps of a budget from which on a minute of compiling comes back."""
+_LONG, _VERY_LONG = 1000, 4000
+"""Steps of a budget from which on a minute of compiling comes back: to those who gain most, and to everybody."""
 
 
 @dataclass(frozen=True)
@@ -136,15 +138,17 @@ def compiled_losses(recipe: Recipe, device: torch.device, *, vectorise: bool) ->
 def worth_compiling(recipe: Recipe, device: torch.device) -> bool:
     """Whether to compile where nobody has said: a rule about what is computed, and no measurement.
 
-    Layers of many small operations gain most of it, and those of very many, which are loops over tokens, take minutes
-    to compile. torch's own recurrences are one operation to a compiler, and stay as they are. Only CPUs have been
-    measured.
+    Layers of many small operations gain most of it, others enough for a long budget, and those of very many, which
+    are loops over tokens, take minutes to compile. torch's own recurrences are one operation to a compiler, and stay
+    as they are. Only CPUs have been measured.
     """
-    if device.type != "cpu" or recipe.budget.steps < _LONG or not (shutil.which("c++") or shutil.which("g++")):
+    steps = recipe.budget.steps
+    if device.type != "cpu" or steps < _LONG or not (shutil.which("c++") or shutil.which("g++")):
         return False
     if any(isinstance(layer, nn.RNNBase) for layer in recipe.make_model(0, recipe.make_task(0)).modules()):
         return False
-    return operations_a_layer(recipe, device) in _WORTH
+    operations = operations_a_layer(recipe, device)
+    return operations <= _TOO_MANY and (operations >= _MANY_SMALL or steps >= _VERY_LONG)
 
 
 def operations_a_layer(recipe: Recipe, device: torch.device) -> int:
