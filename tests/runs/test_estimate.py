@@ -67,6 +67,15 @@ def test_time_is_steps_times_a_measured_step_over_the_cores(unsolvable, monkeypa
     assert most_seconds(unsolvable, CPU) == 2 * most_seconds(unsolvable, both) == 0.5 * most_steps(unsolvable)
 
 
+@pytest.mark.parametrize(("reason", "measured"), [(None, 16), ("it cannot", 1)])
+def test_a_gpu_is_measured_as_it_trains(unsolvable, monkeypatch, reason, measured):
+    """Many members as one, but for a mixer that trains one by one; no core divides the time."""
+    monkeypatch.setattr(estimate, "why_not_vmap", lambda recipe, device: reason)
+    monkeypatch.setattr(estimate, "seconds_a_step", lambda recipes, device, members: [float(members)])
+    gpu = EngineSettings("auto", torch.device("cuda"), cores=2)
+    assert most_seconds(unsolvable, gpu) == measured * most_steps(unsolvable)
+
+
 def test_members_that_are_computed_as_one_share_the_time(unsolvable, monkeypatch):
     """As on a GPU, where one member alone says nothing of sixteen."""
     clock = iter(range(1000))
