@@ -17,6 +17,7 @@ from benchbed.config.request import RunRequest
 from benchbed.plugins.registry import plugins
 from benchbed.training.devices import single_threaded
 from benchbed.training.engine import compiled_losses, operations_a_layer, worth_compiling
+from benchbed.training.fork_server import keep_memory
 from benchbed.training.group import Group
 from benchbed.training.recipe import make_recipe
 from benchbed.training.trajectory import Member
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--level", default="linear_map@s3", help="of track lite")
     given = parser.parse_args()
     print(f"{'':26}{'operations a layer':>20}{'eager ms':>10}{'compiled ms':>13}{'gain':>7}{'compiling s':>13}  rule")
+    keep_memory()
     with single_threaded():
         for name in given.mixers or [p.name for p in plugins("mixer") if p.built_in and not p.needs]:
             measure(name, given.level)

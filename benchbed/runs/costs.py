@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchbed.contracts import Task
 from benchbed.results.result import Costs
 from benchbed.training.devices import float32_products, single_threaded
+from benchbed.training.fork_server import keep_memory
 from benchbed.training.group import Group
 from benchbed.training.recipe import Recipe
 from benchbed.training.seeding import generator
@@ -55,13 +56,15 @@ def measure_costs(recipe: Recipe, task: Task) -> Costs:
 def seconds_a_step(recipes: Sequence[Recipe], device: torch.device, members: int = 1) -> list[float]:
     """Seconds of a forward and backward pass of one member of each, on one core or one GPU.
 
-    The fastest of a few passes; in turns, so that other load on the machine hits all alike.
+    The fastest of a few passes, in memory that is kept as where members train; in turns, so that other load on the
+    machine hits all alike.
 
     Args:
         recipes: of the members.
         device: where to compute.
         members: as many of a recipe are computed as one, by `vmap`, and each has its share of the time.
     """
+    keep_memory()
     with single_threaded(), float32_products(tf32=False):
         row = [Member(0, 1e-3)] * members
         groups = [Group(r, row, device, vectorise=members > 1) for r in recipes]
