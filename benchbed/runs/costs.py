@@ -53,25 +53,16 @@ def measure_costs(recipe: Recipe, task: Task) -> Costs:
     )
 
 
-def seconds_a_step(recipes: Sequence[Recipe], device: torch.device, members: int = 1) -> list[float]:
+def seconds_a_step(recipes: Sequence[Recipe], device: torch.device) -> list[float]:
     """Seconds of a forward and backward pass of one member of each, on one core or one GPU.
 
     The fastest of a few passes, in memory that is kept as where members train; in turns, so that other load on the
     machine hits all alike.
-
-    Args:
-        recipes: of the members.
-        device: where to compute.
-        members: as many of a recipe are computed as one, by `vmap`, and each has its share of the time.
     """
     keep_memory()
     with single_threaded(), float32_products(tf32=False):
-        row = [Member(0, 1e-3)] * members
-        groups = [Group(r, row, device, vectorise=members > 1) for r in recipes]
-        batches = [
-            [rows[:1].expand(members, *rows.shape[1:]).to(device) for rows in r.training_data(0, r.make_task(0), 0)]
-            for r in recipes
-        ]
+        groups = [Group(r, [Member(0, 1e-3)], device, vectorise=False) for r in recipes]
+        batches = [[rows[:1].to(device) for rows in r.training_data(0, r.make_task(0), 0)] for r in recipes]
         times: list[list[float]] = [[] for _ in recipes]
         for _ in range(_REPEATS):
             for group, batch, taken in zip(groups, batches, times, strict=True):
@@ -80,4 +71,4 @@ def seconds_a_step(recipes: Sequence[Recipe], device: torch.device, members: int
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
                 taken.append(time.perf_counter() - started)
-    return [min(taken) / members for taken in times]
+    return [min(taken) for taken in times]

@@ -1,16 +1,21 @@
 """How long a run may take, before it is begun."""
 
+import time
+
 from benchbed.results.tuning import most_to_come
 from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
-from benchbed.runs.costs import seconds_a_step
 from benchbed.runs.execute import PlannedRun
+from benchbed.training.devices import float32_products, single_threaded
 from benchbed.training.engine import EngineSettings, why_not_vmap
-from benchbed.training.trajectory import Trajectory
+from benchbed.training.fork_server import keep_memory
+from benchbed.training.group import Group
+from benchbed.training.recipe import Recipe
+from benchbed.training.trajectory import Member, Trajectory
 
 __all__ = ["most_seconds", "most_steps"]
 
 _TOGETHER = 16
-"""Members whose step is measured on a GPU, which is mostly idle with one."""
+"""Members that are measured on a GPU, which is mostly idle with one."""
 
 
 def most_steps(run: PlannedRun) -> int:
@@ -34,9 +39,9 @@ def most_steps(run: PlannedRun) -> int:
 
 
 def most_seconds(run: PlannedRun, engine: EngineSettings) -> float:
-    """Wall time of `most_steps`, by a step that is measured now; mostly it is far less.
+    """Wall time of `most_steps`, by the steps up to an evaluation, which are trained here; mostly it is far less.
 
-    Measured is the code as it is written: where it is compiled or captured it is faster.
+    They are trained as the code is written: where it is compiled or captured it is faster.
 
     Raises:
         BenchbedError: the mixer or task is at fault.
@@ -44,5 +49,15 @@ def most_seconds(run: PlannedRun, engine: EngineSettings) -> float:
     if not (steps := most_steps(run)):
         return 0.0
     together = engine.device.type != "cpu" and why_not_vmap(run.recipe, engine.device) is None
-    (seconds,) = seconds_a_step([run.recipe], engine.device, members=_TOGETHER if together else 1)
+    seconds = _seconds_a_step(run.recipe, engine, _TOGETHER if together else 1)
     return steps * seconds / EngineSettings("loop", engine.device, cores=engine.cores).workers
+
+
+def _seconds_a_step(recipe: Recipe, engine: EngineSettings, members: int) -> float:
+    """Of one member, on one core or with its share of a GPU; drawing data and evaluating included."""
+    keep_memory()
+    with single_threaded(), float32_products(tf32=recipe.tf32):
+        group = Group(recipe, [Member(0, 1e-3)] * members, engine.device, vectorise=members > 1)
+        started = time.perf_counter()
+        group.advance()  # waits for a GPU, since evaluations are read
+        return (time.perf_counter() - started) / recipe.budget.evaluate_every / members

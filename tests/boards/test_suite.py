@@ -57,7 +57,7 @@ def test_a_suite_says_beforehand_how_long_each_cell_takes_at_most(planted, board
     half = {"trajectories": [Trajectory(m, recipe.budget.steps, stopped=True).to_plain() for m in members]}
     checkpoint = Checkpoint(runs["mlp_mixer"].folder / "checkpoint.pt", runs["mlp_mixer"].config.identity)
     checkpoint.save("tuning", half, 60.0)
-    monkeypatch.setattr("benchbed.runs.estimate.seconds_a_step", lambda recipes, device, members: [0.001])
+    monkeypatch.setattr("benchbed.runs.estimate._seconds_a_step", lambda recipe, engine, members: 0.001)
     monkeypatch.setattr("benchbed.training.engine.cpu_count", lambda: 2)
     mixers = "mlp_mixer,static_mixer,linear_rnn,planted:wrong_shape"
     given = ["--mixers", mixers, "--levels", "linear_map@s3", "--out", tmp_path, "--device", "cpu"]

@@ -8,11 +8,12 @@ import torch
 from clock import run_script
 from planned import planned
 
-from benchbed.runs import costs, estimate
+from benchbed.runs import estimate
 from benchbed.runs.estimate import most_seconds, most_steps
 from benchbed.runs.execute import execute
 from benchbed.training.engine import EngineSettings
 from benchbed.training.fork_server import forks
+from benchbed.training.group import Group
 
 CPU = EngineSettings("loop", torch.device("cpu"), cores=1)
 
@@ -65,7 +66,7 @@ def test_what_a_checkpoint_holds_is_taken_off(unsolvable, stage):
 
 
 def test_time_is_steps_times_a_measured_step_over_the_cores(unsolvable, monkeypatch):
-    monkeypatch.setattr(estimate, "seconds_a_step", lambda recipes, device, members: [0.5 / members])
+    monkeypatch.setattr(estimate, "_seconds_a_step", lambda recipe, engine, members: 0.5 / members)
     both = EngineSettings("auto", torch.device("cpu"), cores=2)
     assert most_seconds(unsolvable, CPU) == 2 * most_seconds(unsolvable, both) == 0.5 * most_steps(unsolvable)
 
@@ -74,7 +75,7 @@ def test_time_is_steps_times_a_measured_step_over_the_cores(unsolvable, monkeypa
 def test_a_gpu_is_measured_as_it_trains(unsolvable, monkeypatch, reason, measured):
     """Many members as one, but for a mixer that trains one by one; no core divides the time."""
     monkeypatch.setattr(estimate, "why_not_vmap", lambda recipe, device: reason)
-    monkeypatch.setattr(estimate, "seconds_a_step", lambda recipes, device, members: [float(members)])
+    monkeypatch.setattr(estimate, "_seconds_a_step", lambda recipe, engine, members: members)
     gpu = EngineSettings("auto", torch.device("cuda"), cores=2)
     assert most_seconds(unsolvable, gpu) == measured * most_steps(unsolvable)
 
@@ -98,17 +99,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     assert int(faults) < 22_000, "five passes, whose memory the call before has taken"
 
 
-def test_members_that_are_computed_as_one_share_the_time(unsolvable, monkeypatch):
-    """As on a GPU, where one member alone says nothing of sixteen."""
-    clock = iter(range(1000))
-    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
-    sizes = []
-    gradients = costs.Group.gradients
-
-    def count(group, tokens, targets):
-        sizes.append(len(tokens))
-        return gradients(group, tokens, targets)
-
-    monkeypatch.setattr(costs.Group, "gradients", count)
-    assert costs.seconds_a_step([unsolvable.recipe], CPU.device, members=4) == [0.25]
-    assert set(sizes) == {4}
+def test_what_is_measured_is_what_is_trained(unsolvable, monkeypatch):
+    """The steps to an evaluation and the evaluation, and not gradients alone; members that are one share the time."""
+    done = []
+    take, evaluate = Group.take, Group._evaluate
+    monkeypatch.setattr(Group, "take", lambda group, *batch: done.append(len(group.members)) or take(group, *batch))
+    monkeypatch.setattr(Group, "_evaluate", lambda group: done.append("evaluated") or evaluate(group))
+    clock = iter((100.0, 120.0))
+    monkeypatch.setattr(estimate.time, "perf_counter", lambda: next(clock))
+    every = unsolvable.recipe.budget.evaluate_every
+    assert estimate._seconds_a_step(unsolvable.recipe, CPU, 4) == 20 / every / 4
+    assert done == [4] * every + ["evaluated"]
