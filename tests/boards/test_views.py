@@ -11,6 +11,7 @@ from benchbed.boards.comparison import compare
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.markdown import agreement_markdown, fill_document, matrix_markdown, rates_markdown
+from benchbed.boards.views.sentences import sort_rows
 from benchbed.errors import EntryError
 
 LEVEL = "tiny/linear_map@s1"
@@ -25,6 +26,20 @@ def test_sorting_and_reading(cli):
     assert [row["parameters"] for row in rows] == sorted(row["parameters"] for row in rows)
     code, _, err = cli("leaderboard", "linear_map@s9")
     assert (code, "no board of linear_map@s9 in any track; known: linear_map@s1 (track tiny)" in err) == (2, True)
+
+
+def test_seconds_of_two_devices_are_not_one_order(cli, boards):
+    """A GPU's entry stood first by seconds among those of a CPU."""
+    board = read_standings(boards / LEVEL)
+    rows = [{**board["rows"][0], "device": device, "seconds": s} for device, s in (("a", 9), ("gpu", 1), ("a", 5))]
+    ordered: Any = sort_rows(rows, "seconds")  # pyright: ignore[reportArgumentType]
+    assert [row["seconds"] for row in ordered] == [5, 9, 1]
+    _, out, _ = cli("leaderboard", "linear_map", "--sort", "seconds")
+    assert "on one device alone" in " ".join(out.split())
+    header, _, row = [line for line in out.splitlines() if line.strip()][1:4]
+    assert header.split()[-2:] == ["seconds", "on"]
+    assert row.split()[-1] == "cpu"
+    assert "device alone" not in cli("leaderboard", "linear_map", "--sort", "flops")[1]
 
 
 def test_an_entry_is_shown_as_a_result_is(cli, boards):

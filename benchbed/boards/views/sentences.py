@@ -1,5 +1,6 @@
 """What boards say in words: ranks, verdicts and who has checked, the same in every view."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,9 +123,15 @@ def verdict(pair: "Comparison") -> str:
 
 
 def sort_rows(rows: "list[BoardRow]", by: str) -> "list[BoardRow]":
-    """The rows of a board, best first; by rank they lie already."""
+    """The rows of a board, best first; by rank they lie already.
+
+    Seconds are of a machine: by them, the entries of one device stand together, those of the most used one first.
+    """
     if by == "rank":
         return rows
+    if by == "seconds":
+        entries = Counter(row["device"] for row in rows)
+        return sorted(rows, key=lambda row: (-entries[row["device"]], row["device"], row["seconds"]))
     if by == "solved":
         return sorted(rows, key=lambda row: -row["solved"] / row["seeds"])
     if by == "date":

@@ -121,7 +121,10 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
     }
     if by in _COSTS:
         columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
-    for name in ("FLOPs", "date", "device", "rates", "parameters", "checked by", "rate", "median"):
+    if by == "seconds":
+        columns["on"] = columns.pop("device")
+    least = ("FLOPs", "date", "device", "rates", "parameters", "checked by", "rate", "median")
+    for name in [name for name in least if name in columns]:
         if sum(max(len(name), *map(len, cells)) + 2 for name, cells in columns.items()) <= width:
             break
         del columns[name]
@@ -130,9 +133,9 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
     ratio = f"; ratio to {board['baseline']}" if board["baseline"] else ""
     title = f"{board['level']}, track {board['track']}, budget {board['budget']:,} steps{ratio}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.caption, table.caption_justify = _CAPTION, "left"
+    table.caption, table.caption_justify = _CAPTION + (_SECONDS if by == "seconds" else ""), "left"
     for name in columns:
-        left = name in ("mixer", "solved", "checked by", "device")
+        left = name in ("mixer", "solved", "checked by", "device", "on")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "mixer", overflow="fold")
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
@@ -257,6 +260,9 @@ _CAPTION = (
     "mean: of min(steps, budget) with its t-interval; > and < are bounds where seeds did not solve. rates: learning "
     "rates at which most tuning seeds solved. FLOPs: a token, forward."
 )
+
+
+_SECONDS = " seconds: a seed's on average, to be compared on one device alone, whose entries stand together."
 
 
 def _mixer(row: "BoardRow") -> Text:
