@@ -122,7 +122,8 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
     if by in _COSTS:
         columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
     if by == "seconds":
-        columns["on"] = columns.pop("device")
+        del columns["device"]
+        columns["on"] = [Text(row["device"]) for row in rows]  # whole: two CPUs are two devices
     least = ("FLOPs", "date", "device", "rates", "parameters", "checked by", "rate", "median")
     for name in [name for name in least if name in columns]:
         if sum(max(len(name), *map(len, cells)) + 2 for name, cells in columns.items()) <= width:
