@@ -1,6 +1,7 @@
 """Where training stands, for those who watch."""
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,8 @@ Stage = Literal["tuning", "scoring"]
 
 _SETTLED = 5.0
 """Seconds after which a speed is known; sooner, members that end together make it anything."""
+_RECENT = 120.0
+"""Seconds back from now that a speed is of."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,16 @@ class Progress:
 
 
 class Pace:
-    """How fast training goes: since the first evaluation, as soon as that is some seconds ago.
+    """How fast training goes: over the last minutes, from the first evaluation on once that is some seconds ago.
 
-    What comes before it, checks and compilation, tells nothing of what is to come.
+    What comes before it, checks and compilation, tells nothing of what is to come, and neither does what the machine
+    had to do beside it an hour ago.
     """
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
-        self._first: tuple[float, int] | None = None
+        self._known = deque[tuple[float, int]]()
+        """When so many member-steps had been trained, a few seconds apart; the first of them is minutes ago."""
 
     def speed(self, trained: int) -> float:
         """Member-steps a second.
@@ -52,9 +57,11 @@ class Pace:
             trained: member-steps in this process.
         """
         now = time.perf_counter()
-        if self._first is None and trained:
-            self._first = now, trained
-        seconds, steps = self._first or (now, 0)
+        if trained and (not self._known or now - self._known[-1][0] >= _SETTLED):
+            self._known.append((now, trained))
+        while len(self._known) > 1 and now - self._known[1][0] >= _RECENT:
+            self._known.popleft()
+        seconds, steps = self._known[0] if self._known else (now, 0)
         if now - seconds < _SETTLED:
             seconds, steps = self._began, 0
         return (trained - steps) / max(1e-9, now - seconds)

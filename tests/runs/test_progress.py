@@ -25,3 +25,14 @@ def test_compilation_does_not_make_the_time_left_hours(clock):
     assert pace.speed(425) == pytest.approx(400 / 10)
     clock[0] += 10
     assert pace.speed(625) == pytest.approx(600 / 20)
+
+
+def test_what_was_slow_an_hour_ago_is_forgotten(clock):
+    """An hour at 10 steps/s beside other work, and three minutes at 200 after it."""
+    pace, trained, shown = progress.Pace(), 0, 0.0
+    for seconds, speed in ((3600, 10), (180, 200)):
+        for _ in range(seconds):
+            clock[0] += 1
+            trained += speed
+            shown = pace.speed(trained)
+        assert shown == pytest.approx(speed)
