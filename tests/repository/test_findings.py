@@ -8,6 +8,7 @@ import pytest
 
 from benchbed import load_overall
 from benchbed.boards.entries.entry import load_entry
+from benchbed.reporting.wording import bound
 from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
 from benchbed.runs.again import FRESH
@@ -25,7 +26,7 @@ def swept(name):
     return steps
 
 
-def rows_of(steps, pairs):
+def rows_of(steps, pairs, budget=2000):
     """The row of each pair, by how it begins: it says what its two lists of steps say, adjusted over these rows."""
     rows = []
     ps = [permutation_p(steps[a], steps[b]) for a, b in pairs.values()]
@@ -33,8 +34,8 @@ def rows_of(steps, pairs):
         ratio, interval = ratio_of_means(steps[a], steps[b])
         assert interval is not None
         row = next(line for line in PAGE.splitlines() if line.startswith(f"| {name} |"))
-        assert f"{ratio:.2f} [{interval[0]:.2f}, {interval[1]:.2f}] | {p:.2g} | {adjusted:.2g} |" in row
-        assert ("> " in row) == (max(steps[a]) == 2000)
+        sign = bound(*((sum(step < budget for step in steps[side]), len(steps[side])) for side in (a, b)))
+        assert f"| {sign}{ratio:.2f} [{interval[0]:.2f}, {interval[1]:.2f}] | {p:.2g} | {adjusted:.2g} |" in row
         assert ("not told apart" in row) == (adjusted >= 0.05)
         rows.append(row)
     return rows
@@ -180,7 +181,35 @@ def test_how_much_heads_and_starts_differ(one_head):
         "`torch`, one head, eight heads": (("torch", 1), ("torch", 8)),
         "one head, `tensor2tensor`, `torch`": (("tensor2tensor", 1), ("torch", 1)),
     }
-    assert all("slower" in row and "> " in row for row in rows_of(one_head, pairs))
+    assert all("slower" in row for row in rows_of(one_head, pairs))
+
+
+@pytest.fixture(scope="module")
+def bits16():
+    """min(steps, budget) of every seed on 16 bits: `torch`'s start, the board's attention and its token MLP."""
+    board = ROOT / "leaderboards" / "lite" / "linear_map@bits16"
+    entries = {"tensor2tensor": "multi_head_attention", "mlp_mixer": "mlp_mixer"}
+    return swept("bits16.csv") | {key: load_entry(board / f"{name}.yaml").steps for key, name in entries.items()}
+
+
+@pytest.mark.parametrize("start", ["tensor2tensor", "torch"])
+def test_how_fast_a_start_is_on_16_bits(bits16, start):
+    steps = bits16[start]
+    low, high = mean_interval(steps, 10_000) or (0, 0)
+    solved = [step for step in steps if step < 10_000]
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{start}`, 16 bits |"))
+    assert f"| {len(solved)}/16 | {sum(steps) / 16:,.0f} [{low:,.0f}, {high:,.0f}] |" in row
+    assert f"| {min(solved):,} to {max(solved):,} | 3e-4 |" in row
+
+
+def test_how_much_starts_and_mixers_differ_on_16_bits(bits16):
+    """The token MLP is ahead of attention with either start, and of the better one by half as much."""
+    pairs = {
+        "`torch`, `tensor2tensor`, 16 bits": ("torch", "tensor2tensor"),
+        "attention with `torch`, `mlp_mixer`, 16 bits": ("torch", "mlp_mixer"),
+        "attention with `tensor2tensor`, `mlp_mixer`, 16 bits": ("tensor2tensor", "mlp_mixer"),
+    }
+    assert all("slower" in row for row in rows_of(bits16, pairs, 10_000))
 
 
 def test_who_takes_the_fewest_steps_over_the_levels_of_the_readmes_picture():
