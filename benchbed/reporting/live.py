@@ -19,6 +19,7 @@ from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
 from benchbed.results.history import find_history
 from benchbed.results.result import Result
+from benchbed.runs.environment import uncommitted
 from benchbed.runs.execute import PlannedRun, execute
 from benchbed.runs.progress import Progress
 from benchbed.training.engine import EngineSettings, worth_compiling
@@ -136,6 +137,12 @@ def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, f
     if config.unranked:
         say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
     if fresh or not planned.finished:
+        if not config.unranked and (changed := uncommitted()):
+            say(
+                console,
+                f"{config.mixer.name}: this run could not be published, because the checkout has uncommitted "
+                f"changes ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}); commit, and begin again",
+            )
         if engine.compiled is None:
             engine = replace(engine, compiled=worth_compiling(planned.recipe, engine.device))
         if engine.compiled:

@@ -11,7 +11,7 @@ from benchbed.storage.git import git
 from benchbed.training.devices import device_name
 from benchbed.training.engine import EngineSettings
 
-__all__ = ["describe_environment"]
+__all__ = ["describe_environment", "uncommitted"]
 
 
 def describe_environment(settings: EngineSettings, engine_note: str | None, *, tf32: bool) -> Environment:
@@ -29,8 +29,13 @@ def describe_environment(settings: EngineSettings, engine_note: str | None, *, t
         precision=f"float32, matrix products {'tf32' if tf32 else 'highest'}",
         workers=settings.workers,
         git_commit=commit,
-        git_dirty=None if commit is None else bool(_git("status", "--porcelain")),
+        git_dirty=None if commit is None else bool(uncommitted()),
     )
+
+
+def uncommitted() -> list[str]:
+    """Files that are not as they were committed, in the checkout that this package lies in; none where it is none."""
+    return [line.split(maxsplit=1)[1] for line in (_git("status", "--porcelain") or "").splitlines()]
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,12 +1,16 @@
 import io
 
 import pytest
+import torch
 from planned import planned
 from rich.console import Console
 
-from benchbed.reporting.live import Reporter
+from benchbed.config.request import RunRequest
+from benchbed.reporting.live import Reporter, run_live
 from benchbed.reporting.tables import comparison_table
+from benchbed.runs.execute import prepare
 from benchbed.runs.progress import Progress
+from benchbed.training.engine import EngineSettings
 from benchbed.training.trajectory import Evaluation, Member, Trajectory
 
 
@@ -33,6 +37,34 @@ def test_a_terminal_shows_which_seeds_solved_and_the_time_left(progress):
     assert "step 20 of 60; 1 solved, 1 training, 1 diverged of 3; loss 0.600 (chance 0.693)" in shown
     assert "123 steps/s" in shown
     assert "1:35" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "said"),
+    [
+        ("M mixers/gru.py\n?? notes/", {}, "changes (mixers/gru.py, notes/); commit, and begin again"),
+        ("M a\n M b\n M c\n M d", {}, "changes (a, b, c, ...); commit, and begin again"),
+        ("", {}, None),
+        ("M mixers/gru.py", {"seeds": 2}, None),  # unranked, which is said, and nobody means to publish it
+    ],
+)
+def test_what_could_not_be_published_is_said_before_it_trains(tmp_path, monkeypatch, status, options, said):
+    """A folder of results that git did not ignore cost runs that were refused when they had ended."""
+
+    class Trains(Exception):
+        pass
+
+    def train(*_, **__):
+        raise Trains
+
+    monkeypatch.setattr("benchbed.runs.environment._git", lambda *_: status)
+    monkeypatch.setattr("benchbed.reporting.live.execute", train)
+    planned = prepare(RunRequest("mlp_mixer", "linear_map", "lite", **options).resolve("cpu"), tmp_path)
+    console = Console(file=io.StringIO(), width=300)
+    with pytest.raises(Trains):
+        run_live(planned, EngineSettings("auto", torch.device("cpu")), console)
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert said in shown if said else "could not be published" not in shown
 
 
 def test_before_the_first_evaluation_no_speed_and_no_time_is_made_up(configure):
