@@ -136,3 +136,19 @@ def test_the_wheel_installs_benchbed_and_nothing_else(tmp_path):
     assert boards <= set(names)
     assert "benchbed/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_no_command_makes_the_checkout_unpublishable():
+    """Every folder that a command writes to by default is ignored, at the root and in benchmarks/; no source is.
+
+    Whatever runs beside something that is not ignored is of a checkout with uncommitted changes.
+    """
+    commands = "\n".join(path.read_text() for path in (ROOT / "benchbed" / "cli").glob("*.py"))
+    written = set(re.findall(r'Path\("([a-z/]+)"\)', commands)) - {"leaderboards"}
+    assert {"runs", "reruns", "sweeps", "traces"} <= written
+    places = [f"{start}{folder}/new" for start in ("", "benchmarks/") for folder in sorted(written)]
+    ignored = subprocess.run(["git", "check-ignore", *places], cwd=ROOT, capture_output=True, text=True).stdout
+    assert ignored.split() == places
+    source = ["benchbed/runs/new.py", "benchmarks/new.py", "mixers/new.py"]
+    assert subprocess.run(["git", "check-ignore", *source], cwd=ROOT).returncode == 1
