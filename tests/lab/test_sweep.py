@@ -120,6 +120,21 @@ def test_cells_of_one_shape_train_as_one_and_as_they_would_alone(sweep, tmp_path
     assert [numbers(cell) for cell in cells] == [numbers(cell) for cell in again]
 
 
+@pytest.mark.parametrize("command", ["run", "sweep", "trace"])
+def test_whatever_trains_a_config_is_compiled_by_one_rule(command_line, tiny_path, tmp_path, monkeypatch, command):
+    """A cell of a sweep was never compiled and the same run alone was, where the rule compiles: another rounding."""
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    for place in ("training.engine", "reporting.live"):
+        monkeypatch.setattr(f"benchbed.{place}.worth_compiling", lambda *_: asked.append(command))
+    grid = ["--grid", "task.sparsity=1"] if command == "sweep" else []
+    what = ["--mixer", "mlp_mixer", "--task", "linear_map", "--track", tiny_path, *grid]
+    few = ["--learning-rate", 0.01, "--max-steps", 20, "--seeds", 1, "--device", "cpu"]
+    code, _, err = command_line(command, *what, *few)
+    assert code == 0, err
+    assert asked
+
+
 def test_a_cell_that_fails_costs_no_other(sweep, planted, tmp_path, monkeypatch):
     asked = sweep("task.sparsity=1..3", mixers=("planted:wrong_shape", "mlp_mixer"))
     import benchbed.lab.sweep.cells as module
