@@ -164,7 +164,7 @@ def sweep(
     folder, found = Path(out or Path("sweeps") / asked.name), find_device(device)
     cells = plan_cells(asked, found.type, folder)
     for batch in batches(cells):
-        train(batch, EngineSettings("auto", found, None), observe or (lambda _: None))
+        train(batch, EngineSettings("auto", found), observe or (lambda _: None))
         write_tables(asked, cells, folder)
     write_tables(asked, cells, folder)
     return rows_of(cells)

@@ -81,7 +81,7 @@ def forecast(vacancies: list[Vacancy], track: str, out: Path, device: str) -> It
     found = find_device(device)
     for vacancy in vacancies:
         try:
-            run = prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)
+            run = _plan(vacancy, track, out, found.type)
             seconds = most_seconds(run, EngineSettings("auto", found))
         except Exception as error:  # of a mixer's own code as well
             yield Forecast(*vacancy, "fails", None, str(error))
@@ -108,15 +108,11 @@ def fill_vacancies(
     failures: dict[Vacancy, str] = {}
     found = find_device(device)
     engine = EngineSettings("auto", found, compiled)
-
-    def plan(vacancy: Vacancy) -> PlannedRun:
-        return prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(found.type), out)
-
     planned: dict[Vacancy, PlannedRun] = {}
     if backend == "ray":
         for vacancy in vacancies:
             with contextlib.suppress(Exception):  # it fails again below, and is told there
-                planned[vacancy] = plan(vacancy)
+                planned[vacancy] = _plan(vacancy, track, out, found.type)
         problems = train_ahead(list(planned.values()), engine, console)
         failures = {vacancy: problems[run] for vacancy, run in planned.items() if run in problems}
     for number, vacancy in enumerate(vacancies, start=1):
@@ -124,7 +120,7 @@ def fill_vacancies(
             continue
         console.rule(f"{number} of {len(vacancies)}: {vacancy.mixer} on {vacancy.level}", align="left")
         try:
-            run_live(planned.get(vacancy) or plan(vacancy), engine, console)
+            run_live(planned.get(vacancy) or _plan(vacancy, track, out, found.type), engine, console)
         except BenchbedError as error:
             failures[vacancy] = str(error)
             console.print(f"failed: {error}", style="red", soft_wrap=True, markup=False)
@@ -137,6 +133,10 @@ def fill_vacancies(
             f"failed: {vacancy.mixer} on {vacancy.level}: {reason}", style="red", soft_wrap=True, markup=False
         )
     return failures
+
+
+def _plan(vacancy: Vacancy, track: str, out: Path, device: str) -> PlannedRun:
+    return prepare(RunRequest(vacancy.mixer, vacancy.level, track).resolve(device), out)
 
 
 def _level(track: Track, name: str) -> str:

@@ -73,7 +73,7 @@ def plot(
     from benchbed.results.history import load_history
     from benchbed.results.result import load_result
 
-    loaded = [(load_result(p), load_history(p if p.is_dir() else p.parent)) for p in results]
+    loaded = [(load_result(p), load_history(p)) for p in results]
     if by_output:
         plot_outputs(*loaded[0], output)
     else:

@@ -59,26 +59,28 @@ def save_history(history: History, folder: Path) -> None:
     write_atomically(folder / HISTORY, lambda file: np.savez_compressed(file, **history.arrays()))
 
 
-def load_history(folder: Path) -> History:
-    """Read the curves that lie beside a result.
+def load_history(result: Path) -> History:
+    """Read the curves that lie beside a result, a file or its folder.
 
     Raises:
         ResultError: they are missing or broken.
     """
+    path = _beside(result)
     try:
-        with (folder / HISTORY).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return History(stored["steps"], stored["loss"], stored["accuracy"])
     except Exception as error:  # numpy raises whatever zipfile, zlib and its own parser raise.
-        raise ResultError(
-            f"cannot read the curves {folder / HISTORY}: {error}; run the mixer again with --fresh"
-        ) from None
+        raise ResultError(f"cannot read the curves {path}: {error}; run the mixer again with --fresh") from None
 
 
 def find_history(result: Path) -> History | None:
-    """The curves that lie beside a result, a file or its folder; None where there are none, as beside an entry.
+    """`load_history`, or None where there are no curves, as beside an entry.
 
     Raises:
         ResultError: they are broken.
     """
-    folder = result if result.is_dir() else result.parent
-    return load_history(folder) if (folder / HISTORY).exists() else None
+    return load_history(result) if _beside(result).exists() else None
+
+
+def _beside(result: Path) -> Path:
+    return (result if result.is_dir() else result.parent) / HISTORY

@@ -53,7 +53,7 @@ class EngineSettings:
     engine: Engine
     """`auto` is what a user asks for; `choose_engine` makes one of the others of it."""
     device: torch.device
-    compiled: bool | None = False
+    compiled: bool | None = None
     """None is what a user asks for who says nothing; `choose_engine` decides it."""
     cores: int | None = None
     """Cores to use for the loop engine on a CPU; by default all."""

@@ -117,7 +117,7 @@ def _losses(
         track = lite.model_copy(update={"budget": lite.budget.model_copy(update={"evaluate_every": 5})})
     request = RunRequest("multi_head_attention", _LEVEL, track, learning_rate=1e-3, checked=False)
     run, reporter = prepare(request.resolve(found.type), folder), Reporter(console)
-    engine = EngineSettings("auto", found, None)
+    engine = EngineSettings("auto", found)
     if backend == "ray":
         train_all_ahead([run], engine, console, work=train_recorded)
     with reporter.watching():

@@ -40,7 +40,7 @@ def run_sweep(sweep: Sweep, out: Path, device: str, backend: Backend, console: C
     write_tables(sweep, cells, out)
     reporter, done = Reporter(console), 0
     with reporter.watching():
-        for batch in _train(waiting, EngineSettings("auto", found, None), backend, reporter):
+        for batch in _train(waiting, EngineSettings("auto", found), backend, reporter):
             write_tables(sweep, cells, out)
             for cell in batch:
                 done += 1

@@ -48,7 +48,7 @@ def run_trace(
     runs = [prepare(request.resolve(device.type), out) for request in requests]
     for run in runs:
         run.recipe.make_model(0, run.task)  # a bias that cannot be given is found before anything trains
-    engine, outcomes = EngineSettings("auto", device, None), []
+    engine, outcomes = EngineSettings("auto", device), []
     if backend == "ray":
         train_all_ahead(runs, engine, console, fresh=fresh, work=train_recorded)
         fresh = False
