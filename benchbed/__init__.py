@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which see no `__getattr__`
     from benchbed.api import (
         check,
         compare,
+        compare_levels,
         list_mixers,
         list_tasks,
         list_tracks,
@@ -38,6 +39,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "compare_levels",
     "list_mixers",
     "list_tasks",
     "list_tracks",

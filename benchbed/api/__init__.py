@@ -6,6 +6,7 @@ way round. Nothing is printed.
 
 from benchbed.api.reading import (
     compare,
+    compare_levels,
     list_mixers,
     list_tasks,
     list_tracks,
@@ -15,5 +16,5 @@ from benchbed.api.reading import (
 )
 from benchbed.api.training import check, run, sweep
 
-__all__ = ["check", "compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_overall"]
-__all__ += ["load_result", "run", "sweep"]
+__all__ = ["check", "compare", "compare_levels", "list_mixers", "list_tasks", "list_tracks", "load_board"]
+__all__ += ["load_overall", "load_result", "run", "sweep"]

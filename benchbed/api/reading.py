@@ -11,14 +11,23 @@ from benchbed.errors import EntryError
 
 if TYPE_CHECKING:
     from benchbed.boards.board import Standings
-    from benchbed.boards.comparison import Comparison
+    from benchbed.boards.comparison import Comparison, LevelComparison
     from benchbed.boards.overall import Overall
     from benchbed.results.result import Result
     from benchbed.runs.execute import PlannedRun
     from benchbed.runs.progress import Progress
     from benchbed.training.engine import EngineSettings
 
-__all__ = ["compare", "list_mixers", "list_tasks", "list_tracks", "load_board", "load_overall", "load_result"]
+__all__ = [
+    "compare",
+    "compare_levels",
+    "list_mixers",
+    "list_tasks",
+    "list_tracks",
+    "load_board",
+    "load_overall",
+    "load_result",
+]
 
 
 def compare(
@@ -56,20 +65,70 @@ def compare(
         BenchbedError: one cannot be read or trained, or they are not of one level, track and budget.
     """
     from benchbed.boards.comparison import compare as compare_runs
-    from benchbed.boards.comparison import on_fresh_seeds
     from benchbed.results.result import Result
 
     sides = [side if isinstance(side, Result) else str(side) for side in (first, second)]
-    pair = compare_runs(_home(boards), (sides[0], sides[1]), track, level)
-    if fresh_seeds is None:
-        return pair
-    from benchbed.runs.execute import execute
-    from benchbed.training.devices import find_device
+    return _again(fresh_seeds, device, out, observe)(compare_runs(_home(boards), (sides[0], sides[1]), track, level))
 
-    def train(planned: "PlannedRun", engine: "EngineSettings") -> Result:
+
+def compare_levels(
+    first: str,
+    second: str,
+    *,
+    track: str = "lite",
+    fresh_seeds: int | None = None,
+    device: str = "auto",
+    out: str | PathLike[str] = "reruns",
+    observe: "Callable[[Progress], None] | None" = None,
+    boards: str | PathLike[str] | None = None,
+) -> "LevelComparison":
+    """Compare two entries on every level of a track that both are on, and over all of those.
+
+    Args:
+        first: an entry's name.
+        second: likewise.
+        track: of the boards.
+        fresh_seeds: see `compare`.
+        device: likewise.
+        out: likewise.
+        observe: likewise.
+        boards: likewise.
+
+    Returns:
+        `pairs` (by level, as `compare` gives them), `adjusted` (their p by Holm over these levels), `overall` (the
+        ratio over levels where a seed of either solved, with its `interval` and `families`), and `alone`, the levels
+        that only one of them has.
+
+    Raises:
+        BenchbedError: they share no level, or one cannot be read or trained.
+    """
+    from benchbed.boards.comparison import compare_levels as by_level
+
+    return by_level(_home(boards), (first, second), track, _again(fresh_seeds, device, out, observe))
+
+
+def _again(
+    fresh_seeds: int | None,
+    device: str,
+    out: str | PathLike[str],
+    observe: "Callable[[Progress], None] | None",
+) -> "Callable[[Comparison], Comparison]":
+    """What trains a pair on fresh seeds, or leaves it as it is where none are asked for."""
+
+    def train(planned: "PlannedRun", engine: "EngineSettings") -> "Result":
+        from benchbed.runs.execute import execute
+
         return execute(planned, engine, observe or (lambda _: None)).result
 
-    return on_fresh_seeds(pair, fresh_seeds, find_device(device), Path(out), train)
+    def again(pair: "Comparison") -> "Comparison":
+        if fresh_seeds is None:
+            return pair
+        from benchbed.boards.comparison import on_fresh_seeds
+        from benchbed.training.devices import find_device
+
+        return on_fresh_seeds(pair, fresh_seeds, find_device(device), Path(out), train)
+
+    return again
 
 
 def load_board(

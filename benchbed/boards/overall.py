@@ -7,7 +7,7 @@ limits of each level's ratio (MOVER: Zou & Donner, 2008, Statistics in Medicine 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import exp, hypot, log
 from pathlib import Path
@@ -19,7 +19,7 @@ from benchbed.boards.folders import find_boards
 from benchbed.boards.reading import read_standings
 from benchbed.config.tracks import Track, load_track
 
-__all__ = ["CombinedRatio", "LevelRatio", "Overall", "common_levels", "overall", "read_overall"]
+__all__ = ["CombinedRatio", "LevelRatio", "Overall", "common_levels", "over_levels", "overall", "read_overall"]
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,47 @@ def overall(boards: Sequence[Standings], track: Track) -> list[Overall]:
         track: theirs, which says what family a task is of.
     """
     counted = [board for board in boards if board["baseline"] is not None]
-    families: dict[str, list[str]] = {}
-    for board in counted:
-        known = track.tasks.get(board["level"].partition("@")[0])
-        families.setdefault((known.family if known else None) or "all tasks", []).append(board["level"])
     rows = {board["level"]: {row["name"]: row for row in board["rows"]} for board in counted}
     budgets = {board["level"]: board["budget"] or 0 for board in counted}
     names = dict.fromkeys(name for known in rows.values() for name in known)
     found = [
-        _one(name, {level: _ratio(known.get(name), budgets[level]) for level, known in rows.items()}, families)
+        over_levels(name, {level: _ratio(known.get(name), budgets[level]) for level, known in rows.items()}, track)
         for name in names
     ]
     return sorted(found, key=lambda one: (one.ratio is None, len(one.missing), one.ratio or 0, one.name))
+
+
+def over_levels(name: str, levels: Mapping[str, LevelRatio | None], track: Track) -> Overall:
+    """One mixer over several levels, from its ratio on each to the same other mixer.
+
+    Args:
+        name: the mixer.
+        levels: by level; None where it lacks one.
+        track: theirs, which says what family a task is of.
+    """
+    families: dict[str, list[str]] = {}
+    for level in levels:
+        known = track.tasks.get(level.partition("@")[0])
+        families.setdefault((known.family if known else None) or "all tasks", []).append(level)
+    present = {level: found for level, found in levels.items() if found}
+    by_family = {
+        family: _combine(present, {family: members}) if all(level in present for level in members) else None
+        for family, members in families.items()
+    }
+    whole, others = None, list[float]()
+    if len(present) == len(levels):
+        whole = _combine(present, families)
+        rest = [{k: v for k, v in present.items() if k != left_out} for left_out in present]
+        others = [_combine(levels_left, families).ratio for levels_left in rest if levels_left]
+    return Overall(
+        name=name,
+        levels=dict(levels),
+        families=by_family,
+        ratio=whole and whole.ratio,
+        bound=whole.bound if whole else "",
+        interval=whole and whole.interval,
+        without_one=(min(others), max(others)) if others else None,
+    )
 
 
 def read_overall(boards: Path, track: str, levels: Sequence[str] | None = None) -> list[Overall]:
@@ -141,28 +170,6 @@ def _ratio(row: BoardRow | None, budget: int) -> LevelRatio | None:
         return None
     interval = row["ratio_interval"]
     return LevelRatio(row["ratio"], row["ratio_bound"], interval, row["solved"], row["seeds"], row["steps"], budget)
-
-
-def _one(name: str, levels: dict[str, LevelRatio | None], families: dict[str, list[str]]) -> Overall:
-    present = {level: found for level, found in levels.items() if found}
-    by_family = {
-        family: _combine(present, {family: members}) if all(level in present for level in members) else None
-        for family, members in families.items()
-    }
-    whole, others = None, list[float]()
-    if len(present) == len(levels):
-        whole = _combine(present, families)
-        rest = [{k: v for k, v in present.items() if k != left_out} for left_out in present]
-        others = [_combine(levels_left, families).ratio for levels_left in rest if levels_left]
-    return Overall(
-        name=name,
-        levels=levels,
-        families=by_family,
-        ratio=whole and whole.ratio,
-        bound=whole.bound if whole else "",
-        interval=whole and whole.interval,
-        without_one=(min(others), max(others)) if others else None,
-    )
 
 
 def _combine(present: dict[str, LevelRatio], families: dict[str, list[str]]) -> CombinedRatio:

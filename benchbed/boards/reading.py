@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbed.boards.folders import BOARD_FILE, find_boards, is_archive, is_default_level, stamp
-from benchbed.errors import BenchbedError, EntryError
+from benchbed.errors import BenchbedError, EntryError, did_you_mean
 
 if TYPE_CHECKING:
     from benchbed.boards.board import Standings
@@ -91,17 +91,18 @@ def find_entry(boards: Path, name: str, track: str | None, level: str | None) ->
         if not path.is_file():
             raise EntryError(f"no entry file {path}")
         return path
-    found = [
-        folder / f"{shown.get(name, name)}.yaml"
+    shown = {
+        folder: {row["name"]: row["entry"] for row in read_standings(folder)["rows"]}
         for folder in find_boards(boards, track, level)
-        for shown in [{row["name"]: row["entry"] for row in read_standings(folder)["rows"]}]
-    ]
+    }
+    found = [folder / f"{known.get(name, name)}.yaml" for folder, known in shown.items()]
     found = [path for path in found if path.is_file()]
     found = [path for path in found if not is_archive(path.parent)] or found
     if level is not None and "@" not in level and len(found) > 1:
         found = [path for path in found if is_default_level(path.parent)] or found
     if len(found) != 1:
-        where = " and ".join(str(path.relative_to(boards)) for path in found) or "no board"
+        where = " and ".join(str(path.relative_to(boards)) for path in found)
+        where = where or f"no board{did_you_mean(name, {each for known in shown.values() for each in known})}"
         raise EntryError(
             f"entry '{name}': expected it on one board, found it on {where}; give --track, --level or a path"
         )

@@ -1,7 +1,8 @@
 """`benchbed compare`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +11,15 @@ from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Fresh, Json, On
 from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json
 from benchbed.errors import OptionError
 
+if TYPE_CHECKING:
+    from benchbed.boards.comparison import Comparison, LevelComparison
+
 __all__ = ["compare"]
 
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="An entry's name or file, or a run's folder.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, of the same level.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, of the same level or levels.")],
     track: OnTrack = None,
     level: AtLevel = None,
     fresh_seeds: Annotated[
@@ -31,32 +35,66 @@ def compare(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it."""
+    """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it.
+
+    Two names without a level are compared on every level that both have.
+    """
     from benchbed.boards.comparison import compare as compare_runs
-    from benchbed.boards.views.rows import pair_rows
-    from benchbed.boards.views.sentences import verdict
-    from benchbed.boards.views.tables import pair_table
+    from benchbed.boards.comparison import compare_levels, on_fresh_seeds, shared_levels
 
     if seeds is not None and not fresh_seeds:
         raise OptionError("--seeds: expected --fresh-seeds with it")
-    pair = compare_runs(boards_folder(boards), (first, second), track, level)
-    if fresh_seeds:
-        from functools import partial
+    home = boards_folder(boards)
 
-        from benchbed.boards.comparison import on_fresh_seeds
+    def again(pair: "Comparison") -> "Comparison":
+        """The pair that is shown for a published one."""
+        if not fresh_seeds:
+            return pair
         from benchbed.reporting.live import run_live
         from benchbed.training.devices import find_device
 
         train = partial(run_live, console=console(stderr=as_json or as_csv), fresh=fresh)
-        with going_on(time_limit), only_json(as_json or as_csv):
-            pair = on_fresh_seeds(pair, seeds, find_device(device), out, train)
+        return on_fresh_seeds(pair, seeds, find_device(device), out, train)
+
+    shared = {} if level else shared_levels(home, (first, second), track)
+    both = [(name, each) for name, levels in shared.items() for each in levels] or [(track, level)]
+    with going_on(time_limit), only_json(as_json or as_csv):
+        if len(both) > 1:
+            found = [compare_levels(home, (first, second), name, again) for name in shared]
+        else:
+            found = again(compare_runs(home, (first, second), *both[0]))
+    if isinstance(found, list):
+        _show_levels(found, as_json=as_json, as_csv=as_csv)
+    else:
+        _show_pair(found, as_json=as_json, as_csv=as_csv)
+        if not (fresh_seeds or as_json or as_csv or found.told_apart):
+            print("Other seeds may tell: add --fresh-seeds, and both are trained again.")
+
+
+def _show_pair(pair: "Comparison", *, as_json: bool, as_csv: bool) -> None:
+    from benchbed.boards.views.pair_tables import pair_table
+    from benchbed.boards.views.rows import pair_rows
+    from benchbed.boards.views.sentences import verdict
+
     if as_json:
         print_json(pair.plain())
     elif as_csv:
         print_csv(pair_rows(pair))
     else:
-        screen = console()
-        screen.print(pair_table(pair))
-        screen.print(verdict(pair), highlight=False)
-        if not fresh_seeds and not pair.told_apart:
-            print("Other seeds may tell: add --fresh-seeds, and both are trained again.")
+        console().print(pair_table(pair))
+        console().print(verdict(pair), highlight=False)
+
+
+def _show_levels(found: "list[LevelComparison]", *, as_json: bool, as_csv: bool) -> None:
+    from benchbed.boards.views.pair_tables import levels_table
+    from benchbed.boards.views.rows import level_rows
+    from benchbed.boards.views.sentences import verdict_over_levels
+
+    if as_json:
+        print_json([each.plain() for each in found])
+    elif as_csv:
+        print_csv([row for each in found for row in level_rows(each)])
+    else:
+        for each in found:
+            console().print(levels_table(each))
+            console().print(f"{verdict_over_levels(each)}\n", highlight=False)

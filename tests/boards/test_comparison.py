@@ -5,17 +5,20 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
-from benchbed.boards.comparison import compare, pair_of
-from benchbed.boards.entries.entry import load_entry
-from benchbed.boards.reading import find_entry
+from benchbed.boards.comparison import compare, compare_levels, pair_of, shared_levels
+from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.overall import read_overall
+from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.views.rows import pair_rows
-from benchbed.boards.views.sentences import verdict
+from benchbed.boards.views.sentences import verdict, verdict_over_levels
 from benchbed.errors import EntryError
 from benchbed.results.result import load_result, save_result
 from benchbed.results.scoring import summarise
+from benchbed.results.stats import holm
 
 LEVEL = "tiny/linear_map@s1"
 
@@ -139,3 +142,101 @@ def test_beside_a_run_a_name_is_an_entry_of_the_runs_board(boards, run):
     (boards / "tiny-1" / "linear_map@s1" / "static_mixer.yaml").unlink()
     with pytest.raises(EntryError, match="entry 'static_mixer': expected it on one board, found it on no board"):
         compare(boards, sides, None, None)
+
+
+@pytest.fixture
+def two_levels(boards):
+    """Both entries of the board once more, on another level of its track that one entry alone has been run on."""
+    for path in (boards / LEVEL).glob("*.yaml"):
+        entry = load_entry(path)
+        config = entry.result.config
+        moved = config.model_copy(update={"task": config.task.model_copy(update={"level": "s2"})})
+        result = entry.result.model_copy(update={"config": moved, "identity": moved.identity})
+        target = boards / "tiny" / "linear_map@s2" / path.name
+        target.parent.mkdir(exist_ok=True)
+        save_entry(entry.model_copy(update={"result": result}).sealed(), target)
+    return boards
+
+
+def test_two_names_without_a_level_are_compared_on_every_level(cli, two_levels):
+    code, out, _ = cli("compare", "static_mixer", "softmax_attention")
+    text = " ".join(out.split())
+    assert code == 0
+    assert re.search(r"linear_map@s1 8/8 .* linear_map@s2 8/8 .* over levels", text)
+    assert re.search(r"static_mixer is faster on \d, softmax_attention on \d of 2 levels", text)
+    (found,) = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])
+    assert list(found["levels"]) == ["linear_map@s1", "linear_map@s2"]
+    one = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json", "--level", "linear_map@s1")[1])
+    assert {**found["levels"]["linear_map@s1"], "holm": None} == {**one, "holm": None}
+    rows = list(csv.DictReader(io.StringIO(cli("compare", "static_mixer", "softmax_attention", "--csv")[1])))
+    assert [row["level"] for row in rows] == ["linear_map@s1"] * 2 + ["linear_map@s2"] * 2
+    assert {row["holm"] for row in rows} == {str(found["levels"][level]["holm"]) for level in found["levels"]}
+
+
+def test_a_level_that_one_lacks_is_named_and_a_shared_one_found(cli, two_levels):
+    (two_levels / LEVEL / "softmax_attention.yaml").unlink()
+    pair = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])
+    assert pair["names"] == ["static_mixer", "softmax_attention"], "one level in common is a pair as any"
+    found = compare_levels(two_levels, ("static_mixer", "softmax_attention"), "tiny")
+    assert (list(found.pairs), found.alone) == (["linear_map@s2"], [["linear_map@s1"], []])
+    assert "Only static_mixer has linear_map@s1." in verdict_over_levels(found)
+    (two_levels / "tiny" / "linear_map@s2" / "static_mixer.yaml").unlink()
+    code, _, err = cli("compare", "static_mixer", "softmax_attention")
+    assert code == 2
+    assert "found static_mixer on tiny/linear_map@s1 and softmax_attention on tiny/linear_map@s2" in err
+
+
+def test_a_withdrawn_entry_is_no_level_that_two_share(two_levels):
+    path = two_levels / LEVEL / "static_mixer.yaml"
+    entry = load_entry(path)
+    save_entry(entry.model_copy(update={"withdrawn": "a mistake"}).sealed(), path)
+    assert shared_levels(two_levels, ("static_mixer", "softmax_attention"), None) == {"tiny": ["linear_map@s2"]}
+
+
+def test_a_name_that_no_board_has_is_said_with_the_nearest(cli, two_levels):
+    code, _, err = cli("compare", "static_mixer", "softmax_atention")
+    assert code == 2
+    assert "'softmax_atention': expected it on one board, found it on no board; did you mean 'softmax_at" in err
+
+
+def test_levels_of_a_pair_come_together_as_the_view_over_all_levels_has_them():
+    """Against the baseline both say the same, from two ways of computing it; and Holm is over these levels alone."""
+    boards = Path(__file__).resolve().parents[2] / "leaderboards"
+    tried = 0
+    for name in ("mlp_mixer", "rwkv7", "static_mixer", "softmax_attention"):
+        found = compare_levels(boards, (name, "multi_head_attention"), "lite")
+        assert found.overall
+        solved = [level for level, pair in found.pairs.items() if any(r.summary.solved for r in pair.results)]
+        assert list(found.overall.levels) == solved
+        (same,) = [one for one in read_overall(boards, "lite", solved) if one.name == name]
+        assert found.overall.ratio == pytest.approx(same.ratio)
+        assert found.overall.interval == pytest.approx(same.interval)
+        assert found.overall.bound == same.bound
+        assert found.overall.without_one == pytest.approx(same.without_one)
+        assert list(found.adjusted.values()) == holm([pair.p for pair in found.pairs.values()])
+        tried += len(solved)
+        on = {
+            folder.name
+            for folder in (boards / "lite").iterdir()
+            if folder.is_dir()
+            and {name, "multi_head_attention"} <= {r["name"] for r in read_standings(folder)["rows"]}
+        }
+        assert set(found.pairs) == on
+    assert tried >= 20
+
+
+def test_fresh_seeds_on_every_level(cli, boards, two_levels, monkeypatch):
+    """Every pair is trained again, each at its own rates; here as far as which runs are planned."""
+    from benchbed.boards import comparison
+
+    asked = []
+
+    def trained(pair, seeds, device, out, train):
+        asked.append((pair.results[0].config.level, seeds))
+        return pair
+
+    monkeypatch.setattr(comparison, "on_fresh_seeds", trained)
+    code, out, _ = cli("compare", "static_mixer", "softmax_attention", "--fresh-seeds", "--seeds", 3, "--json")
+    assert code == 0
+    assert asked == [("linear_map@s1", 3), ("linear_map@s2", 3)]
+    assert len(json.loads(out)[0]["levels"]) == 2

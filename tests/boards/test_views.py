@@ -37,7 +37,7 @@ def test_seconds_of_two_devices_are_not_one_order(cli, boards):
     _, out, _ = cli("leaderboard", "linear_map", "--sort", "seconds")
     assert "on one device alone" in " ".join(out.split())
     header, _, row = [line for line in out.splitlines() if line.strip()][1:4]
-    assert header.split()[-2:] == ["seconds", "on"]
+    assert header.split()[-2:] == ["seconds", "device"]
     assert row.strip().endswith(board["rows"][0]["device"])
     assert "device alone" not in cli("leaderboard", "linear_map", "--sort", "flops")[1]
 

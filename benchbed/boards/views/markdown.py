@@ -19,8 +19,7 @@ from benchbed.boards.board import BoardRow, Standings, TunedRate
 from benchbed.boards.comparison import Comparison, compare
 from benchbed.boards.overall import Overall, overall, read_overall
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.sentences import OVERALL, overall_cells, overall_heads, separation
-from benchbed.config.protocol import SIGNIFICANT
+from benchbed.boards.views.sentences import OVERALL, PAIR_HEADS, overall_cells, overall_heads, pair_cells, separation
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
 from benchbed.reporting.wording import number, options_line, place, with_interval
@@ -99,20 +98,12 @@ def pairs_markdown(pairs: Sequence[tuple[str, str, str, Comparison]]) -> str:
     Args:
         pairs: the level, what to call the two, and the two.
     """
-    rows = []
-    for (level, first, second, pair), adjusted in zip(pairs, holm([pair.p for *_, pair in pairs]), strict=True):
-        faster = f"`{first if pair.ratio < 1 else second}` is faster"
-        row = [
-            f"`{first}`, `{second}`",
-            f"`{level}`",
-            *(f"{result.summary.mean_steps:,.0f}" for result in pair.results),
-            pair.bound + with_interval(pair.ratio, pair.interval, ".2f"),
-            f"{pair.p:.2g}",
-            f"{adjusted:.2g}",
-            faster if adjusted < SIGNIFICANT else "not told apart",
-        ]
-        rows.append(row)
-    return _table(["A, B", "level", "mean steps A", "B", "A/B [95%]", "p", "Holm", ""], "ll-----l", rows)
+    adjusted = holm([pair.p for *_, pair in pairs])
+    rows = [
+        [f"`{first}`, `{second}`", f"`{level}`", *pair_cells(pair, holms, (f"`{first}`", f"`{second}`"))]
+        for (level, first, second, pair), holms in zip(pairs, adjusted, strict=True)
+    ]
+    return _table(["A, B", "level", *PAIR_HEADS], "ll-----l", rows)
 
 
 def agreement_markdown(boards: Sequence[Standings]) -> str:

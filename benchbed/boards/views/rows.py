@@ -7,12 +7,12 @@ from benchbed.reporting.wording import options_line
 
 if TYPE_CHECKING:
     from benchbed.boards.board import Standings
-    from benchbed.boards.comparison import Comparison
+    from benchbed.boards.comparison import Comparison, LevelComparison
     from benchbed.boards.overall import Overall
     from benchbed.boards.score import Score
     from benchbed.results.result import Result
 
-__all__ = ["board_rows", "overall_rows", "pair_rows", "score_rows"]
+__all__ = ["board_rows", "level_rows", "overall_rows", "pair_rows", "score_rows"]
 
 
 def board_rows(board: "Standings") -> list[dict[str, Any]]:
@@ -69,6 +69,11 @@ def pair_rows(pair: "Comparison") -> list[dict[str, Any]]:
         {"name": name, **_summary_cells(result), **cost, **both}
         for name, result, cost in zip(pair.names, pair.results, pair.costs, strict=True)
     ]
+
+
+def level_rows(found: "LevelComparison") -> list[dict[str, Any]]:
+    """Two mixers on several levels as tidy rows, two a level, with `pair_rows`' columns and `holm`."""
+    return [{**row, "holm": found.adjusted[level]} for level, pair in found.pairs.items() for row in pair_rows(pair)]
 
 
 def score_rows(found: "Score") -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from benchbed.reporting.wording import place, with_interval
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
-    from benchbed.boards.comparison import Comparison
+    from benchbed.boards.comparison import Comparison, LevelComparison
     from benchbed.boards.overall import Overall
     from benchbed.results.result import Result
 
@@ -19,13 +19,16 @@ __all__ = [
     "CHECKED_BY",
     "GUESTS",
     "OVERALL",
+    "PAIR_HEADS",
     "overall_cells",
     "overall_heads",
+    "pair_cells",
     "provisional",
     "separation",
     "sort_rows",
     "standing",
     "verdict",
+    "verdict_over_levels",
 ]
 
 CHECKED_BY = {"self": "submitter", "rerun": "✓ rerun", "disputed": "✗ disputed", "withdrawn": "withdrawn"}
@@ -110,6 +113,21 @@ def overall_cells(one: "Overall") -> list[str]:
     ]
 
 
+PAIR_HEADS = ["mean steps A", "B", "A/B [95%]", "p", "Holm", ""]
+"""What `pair_cells` are, in their order."""
+
+
+def pair_cells(pair: "Comparison", adjusted: float, names: tuple[str, str]) -> list[str]:
+    """One of several pairs, as every view shows it: both means, ratio, p, adjusted, and what is to be said of it."""
+    return [
+        *(f"{result.summary.mean_steps:,.0f}" for result in pair.results),
+        pair.bound + with_interval(pair.ratio, pair.interval, ".2f"),
+        f"{pair.p:.2g}",
+        f"{adjusted:.2g}",
+        f"{names[pair.ratio > 1]} is faster" if adjusted < SIGNIFICANT else "not told apart",
+    ]
+
+
 def verdict(pair: "Comparison") -> str:
     """One sentence about a pair."""
     first, second = pair.names
@@ -120,6 +138,29 @@ def verdict(pair: "Comparison") -> str:
     faster, slower = (first, second) if pair.ratio < 1 else (second, first)
     said = f"{faster} is faster than {slower}" if pair.told_apart else f"{first} and {second} are not told apart"
     return f"{said}: {first} takes {ratio} times the mean steps of {second} ({tests})."
+
+
+def verdict_over_levels(found: "LevelComparison") -> str:
+    """What two mixers' levels come to together, and where only one of them has been run."""
+    first, second = found.names
+    told = [pair.ratio < 1 for level, pair in found.pairs.items() if found.adjusted[level] < SIGNIFICANT]
+    count = f"{len(found.pairs)} level{'s' * (len(found.pairs) > 1)}"
+    said = (
+        f"{first} is faster on {sum(told)}, {second} on {len(told) - sum(told)} of {count} (exact permutation "
+        "tests, adjusted by Holm over these)."
+    )
+    if (over := found.overall) is not None and over.ratio is not None and len(over.levels) > 1:
+        ratio = over.bound + with_interval(over.ratio, over.interval, ".2f")
+        said += f" {first} takes {ratio} times the mean steps of {second} over "
+        idle = [level for level in found.pairs if level not in over.levels]
+        said += f"{len(over.levels)}, all but {', '.join(idle)}, where no seed of either solved" if idle else "all"
+        if len(over.families) > 1:
+            said += f"; {', '.join(over.families)} count alike"
+        said += ", and the interval is for other seeds on the same levels."
+    for name, levels in zip(found.names, found.alone, strict=True):
+        if levels:
+            said += f" Only {name} has {', '.join(levels)}."
+    return said
 
 
 def sort_rows(rows: "list[BoardRow]", by: str) -> "list[BoardRow]":

@@ -23,12 +23,11 @@ from benchbed.boards.views.sentences import (
     sort_rows,
     standing,
 )
-from benchbed.reporting.wording import clock, number, options_line, place, span, with_interval
+from benchbed.reporting.wording import clock, number, options_line, place, with_interval
 from benchbed.storage.files import csv_text
 
 if TYPE_CHECKING:
     from benchbed.boards.board import BoardRow, Standings
-    from benchbed.boards.comparison import Comparison
     from benchbed.boards.overall import Overall
     from benchbed.boards.score import Score
     from benchbed.boards.suite import Forecast
@@ -38,7 +37,6 @@ __all__ = [
     "board_table",
     "forecast_table",
     "overall_table",
-    "pair_table",
     "print_boards",
     "print_overall",
     "score_table",
@@ -123,9 +121,9 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
         columns[_COSTS[by]] = [Text(f"{row[by]:,.3g}") for row in rows]
     if by == "seconds":
         del columns["device"]
-        columns["on"] = [Text(row["device"]) for row in rows]  # whole: two CPUs are two devices
+        columns["device"] = [Text(row["device"]) for row in rows]  # beside the seconds, and whole: two CPUs are two
     least = ("FLOPs", "date", "device", "rates", "parameters", "checked by", "rate", "median")
-    for name in [name for name in least if name in columns]:
+    for name in [name for name in least if (name, by) != ("device", "seconds")]:
         if sum(max(len(name), *map(len, cells)) + 2 for name, cells in columns.items()) <= width:
             break
         del columns[name]
@@ -136,7 +134,7 @@ def board_table(board: "Standings", by: str = "rank", width: int = 200) -> Table
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.caption, table.caption_justify = _CAPTION + (_SECONDS if by == "seconds" else ""), "left"
     for name in columns:
-        left = name in ("mixer", "solved", "checked by", "device", "on")
+        left = name in ("mixer", "solved", "checked by", "device")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "mixer", overflow="fold")
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
@@ -215,29 +213,6 @@ def score_table(found: "Score") -> Table:
         for family, cell in zip(found.overall.families, families, strict=True):
             table.add_row(f"  {family}", "", "", "", "", cell, "")
         table.add_row("  without any one level", "", "", "", "", without, "")
-    return table
-
-
-def pair_table(pair: "Comparison") -> Table:
-    """Two runs of one level, side by side."""
-    names, results, costs = pair.names, pair.results, pair.costs
-    table = Table(box=SIMPLE_HEAD)
-    for name in ("", *names):
-        table.add_column(name, justify="left" if not name else "right", overflow="fold")
-    lines = {
-        "seeds": [span(r.config.scoring_seeds) for r in results],
-        "solved": [f"{r.summary.solved}/{r.summary.seeds}" for r in results],
-        "mean steps [95%]": [with_interval(r.summary.mean_steps, r.summary.mean_steps_interval) for r in results],
-        "steps by seed": [" ".join(str(s) for s in sorted(r.restricted_steps)) for r in results],
-        "learning rate": [f"{r.learning_rate:g}" for r in results],
-        "parameters": [f"{r.costs.parameters:,}" for r in results],
-        "mean samples": [f"{cost['samples']:,.0f}" for cost in costs],
-        "mean training FLOPs": [f"{cost['flops']:.3g}" for cost in costs],
-        "mean seconds": [f"{cost['seconds']:.3g}" for cost in costs],
-        "device": [r.environment.device for r in results],
-    }
-    for name, cells in lines.items():
-        table.add_row(name, *cells)
     return table
 
 
