@@ -20,6 +20,7 @@ VMAP = {
     "TimmAttention": "one after another inside aten::_scaled_dot_product",
     "EncoderAttention": "one after another inside aten::_scaled_dot_product",
     "Recurrence": "members train one at a time",
+    "DifferentialAttention": "",
 }
 
 
@@ -33,7 +34,7 @@ ADAPTERS = {name: value for name, value in classes().items() if name != "Module"
 
 
 def test_the_page_shows_them_all_and_each_in_ten_lines():
-    assert set(ADAPTERS) == {"TimmAttention", "EncoderAttention", "Recurrence"}
+    assert set(ADAPTERS) == {"TimmAttention", "EncoderAttention", "Recurrence", "DifferentialAttention"}
     for block in BLOCKS:
         body = [line for line in block.partition('"""\n')[2].splitlines() if line]
         assert len(body) <= 10
@@ -42,6 +43,8 @@ def test_the_page_shows_them_all_and_each_in_ten_lines():
 @pytest.mark.parametrize("name", ADAPTERS)
 @pytest.mark.parametrize(("dim", "length"), [(64, 16), (32, 9)])
 def test_each_passes_every_check(name, dim, length):
+    if name == "DifferentialAttention":
+        pytest.importorskip("transformers")
     subject = Subject(ADAPTERS[name], {}, dim, length)
     findings = {f.check: f for f in conformance(subject)}
     assert [f for f in findings.values() if f.status == "failed"] == []
@@ -55,15 +58,30 @@ def test_each_passes_every_check(name, dim, length):
         ("(length) < 0", "(length) == 0", "no future"),
         ("nn.GRU(dim, dim, batch_first=True)", "nn.GRU(dim, dim)", "no neighbours"),
         ("is_causal=True", "is_causal=False", "no future"),
+        ("angles, self.mask", "angles, None", "no future"),
     ],
 )
 def test_the_mistakes_that_the_page_names_are_found(old, new, check):
     (block,) = [block for block in BLOCKS if old in block]
-    names: dict = {"nn": nn}
+    if "transformers" in block:
+        pytest.importorskip("transformers")
+    names: dict = {"nn": nn, "torch": torch}
     exec(block.replace(old, new), names)
     (cls,) = [value for key, value in names.items() if key in ADAPTERS]
     findings = {f.check: f for f in conformance(Subject(cls, {}, 16, 8))}
     assert findings[check].status == "failed"
+
+
+def test_a_layer_of_transformers_starts_otherwise_by_itself_than_in_its_model():
+    """The page says by how much; the zoo's mixers start as their models do."""
+    transformers = pytest.importorskip("transformers")
+    layers = pytest.importorskip("transformers.models.diffllama.modeling_diffllama")
+    torch.manual_seed(0)
+    inside = ADAPTERS["DifferentialAttention"](64, 16).get_submodule("attention.q_proj")
+    alone = layers.DiffLlamaAttention(transformers.DiffLlamaConfig(hidden_size=64, num_attention_heads=4), 0).q_proj
+    deviations = [layer.get_parameter("weight").std().item() for layer in (alone, inside)]
+    assert deviations == pytest.approx([0.072, 0.02], rel=0.03)
+    assert "(deviation 0.072 at width 64), the same layer out of its model with\n  0.02" in TEXT
 
 
 def test_the_fallback_is_automatic_and_visible(configure, tmp_path, monkeypatch):
