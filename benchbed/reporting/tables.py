@@ -33,7 +33,7 @@ def result_table(result: "Result", history: "History | None" = None) -> Renderab
         "median steps": _median(result),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
         "known at the end": history and _known(result, history),
-        "plateau end": number(summary.mean_plateau_end, missing="never"),
+        "plateau end": _plateau(result),
         "learning rate": f"{result.learning_rate:g}",
         "solved in tuning": _tuning(result),
         "parameters": f"{result.costs.parameters:,}, {result.costs.mixer_parameters:,} of them in the mixer",
@@ -103,6 +103,13 @@ def _median(result: "Result") -> str:
     interval = result.summary.median_interval
     ends = [number(end) for end in interval or []]
     return number(result.summary.median_steps) + (f" [{', '.join(ends)}]" if ends else "")
+
+
+def _plateau(result: "Result") -> str:
+    """The mean step, a lower bound where seeds ended on their plateau."""
+    left, seeds = sum(row.plateau_end is not None for row in result.members), len(result.members)
+    mean = number(result.summary.mean_plateau_end, missing="never")
+    return mean if left in (0, seeds) else f"> {mean}, {seeds - left} of {seeds} seeds never left it"
 
 
 def _ratio(result: "Result", first: "Result") -> str:

@@ -7,7 +7,9 @@ from rich.console import Console
 
 from benchbed.config.request import RunRequest
 from benchbed.reporting.live import Reporter, run_live
-from benchbed.reporting.tables import comparison_table
+from benchbed.reporting.tables import comparison_table, result_table
+from benchbed.results.result import load_result
+from benchbed.results.scoring import summarise
 from benchbed.runs.execute import prepare
 from benchbed.runs.progress import Progress
 from benchbed.training.engine import EngineSettings
@@ -120,3 +122,20 @@ def test_a_ratio_with_censored_seeds_is_a_bound(configure, tmp_path):
     ratio = unsolved.summary.mean_steps / solved.summary.mean_steps
     for cell in (" 1.00 ", f"> {ratio:.2f}", f"< {1 / ratio:.2f}", "~ 1.00"):
         assert cell in shown
+
+
+def test_a_plateau_that_seeds_did_not_leave_is_a_bound(published_boards):
+    """`plateau end 9,200` was said of sixteen seeds of which fourteen had not left it after 10,000 steps."""
+    result = load_result(published_boards / "runs" / "mlp_mixer")
+
+    def said(ends):
+        rows = [row.model_copy(update={"plateau_end": end}) for row, end in zip(result.members, ends, strict=True)]
+        changed = {"members": rows, "summary": summarise(rows, result.config.budget.steps)}
+        console = Console(file=io.StringIO(), width=200)
+        console.print(result_table(result.model_copy(update=changed)))
+        (line,) = [line for line in console.file.getvalue().splitlines() if "plateau end" in line]  # pyright: ignore[reportAttributeAccessIssue]
+        return line.split("│")[2].strip()
+
+    assert said([10] * 8) == "10"
+    assert said([10] * 6 + [None] * 2) == "> 22, 2 of 8 seeds never left it"
+    assert said([None] * 8) == "never"
