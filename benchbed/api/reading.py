@@ -72,8 +72,8 @@ def compare(
 
 
 def compare_levels(
-    first: str,
-    second: str,
+    first: "str | Iterable[Result]",
+    second: "str | Iterable[Result]",
     *,
     track: str = "lite",
     fresh_seeds: int | None = None,
@@ -82,10 +82,10 @@ def compare_levels(
     observe: "Callable[[Progress], None] | None" = None,
     boards: str | PathLike[str] | None = None,
 ) -> "LevelComparison":
-    """Compare two entries on every level of a track that both are on, and over all of those.
+    """Compare two mixers on every level of a track that both have been run on, and over all of those.
 
     Args:
-        first: an entry's name.
+        first: the name of its entries, or its runs.
         second: likewise.
         track: of the boards.
         fresh_seeds: see `compare`.
@@ -103,8 +103,12 @@ def compare_levels(
         BenchbedError: they share no level, or one cannot be read or trained.
     """
     from benchbed.boards.comparison import compare_levels as by_level
+    from benchbed.boards.comparison import find_shared
 
-    return by_level(_home(boards), (first, second), track, _again(fresh_seeds, device, out, observe))
+    sides = [side if isinstance(side, str) else list(side) for side in (first, second)]
+    shared = find_shared(_home(boards), (sides[0], sides[1]), track)
+    found = by_level(_home(boards), shared, _again(fresh_seeds, device, out, observe))
+    return found[0]
 
 
 def _again(

@@ -1,6 +1,6 @@
 """One pair of runs of the same level and the test between them, or two mixers on every level that both have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from benchbed.boards.standings import training_costs
 from benchbed.config.protocol import SIGNIFICANT
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError, ResultError
-from benchbed.reporting.wording import bound
-from benchbed.results.result import Result, load_result
+from benchbed.reporting.wording import bound, options_line
+from benchbed.results.result import RESULT, Result, load_result
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
 from benchbed.storage.names import file_name
 
@@ -30,13 +30,16 @@ __all__ = [
     "LevelComparison",
     "compare",
     "compare_levels",
+    "find_run",
+    "find_shared",
     "on_fresh_seeds",
     "pair_of",
-    "shared_levels",
 ]
 
 Side = str | Result
 """A run, or what finds one: an entry's name or file, or a run's folder."""
+Sides = str | Sequence[Result]
+"""One mixer on several levels: the name of its entries, or its runs."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,13 @@ class LevelComparison:
         }
 
 
-def compare(
-    boards: Path, sides: tuple[str | Result, str | Result], track: str | None, level: str | None
-) -> Comparison:
+def compare(boards: Path, sides: Sequence[Side], track: str | None, level: str | None) -> Comparison:
     """Read two runs or entries and compare them; an entry beside a run is looked for on the run's board.
 
     Raises:
         BenchbedError: one cannot be read, or they are not runs of one level, track and budget.
     """
-    runs = [_run(side) for side in sides]
+    runs = [find_run(side) for side in sides]
     beside = next((entry_folder(boards, run) for run in runs if run is not None), None)
     if beside is not None:
         track, level = track or beside.parent.name, level or beside.name
@@ -139,74 +140,85 @@ def compare(
     return pair_of(shown, (first, second), adjusted)
 
 
-def shared_levels(boards: Path, names: tuple[str, str], track: str | None) -> dict[str, list[str]]:
-    """The levels on which both names are entries, by track; none where either is an entry nowhere, as a run is.
+def find_shared(boards: Path, sides: tuple[Sides, Sides], track: str | None) -> dict[Path, list[Side | None]]:
+    """What two mixers have on each board where either has something: an entry's name or a run, or None.
 
-    Boards of earlier versions of a track count where they are named, or where no other has an entry of either.
+    Boards of earlier versions of a track count where they are named, or where there are no others.
 
     Raises:
-        EntryError: there is no such track, both are entries and share no level, or one is nothing that there is.
+        EntryError: there is no such track, a name is no entry's, or the two share no board.
+        ResultError: runs of one side are of several mixers, or two of one level.
     """
-    found = _held(boards, names, track)
-    for side, name in enumerate(names):
-        if not any(has[side] for has in found.values()) and not Path(name).exists():
-            find_entry(boards, name, track, None)
-    shared: dict[str, list[str]] = {}
-    for folder, has in found.items():
-        if all(has):
-            shared.setdefault(folder.parent.name, []).append(folder.name)
-    first, second = ([f"{f.parent.name}/{f.name}" for f, has in found.items() if has[side]] for side in (0, 1))
-    if first and second and not shared:
-        where = f"{names[0]} on {', '.join(first)} and {names[1]} on {', '.join(second)}"
-        raise EntryError(f"expected a level that {names[0]} and {names[1]} both have an entry on, found {where}")
-    return shared
+    places = [_places(boards, side, track) for side in sides]
+    for side, mine in zip(sides, places, strict=True):
+        if isinstance(side, str) and not mine:
+            find_entry(boards, side, track, None)
+    found = {folder: [mine.get(folder) for mine in places] for folder in sorted({*places[0], *places[1]})}
+    found = {folder: both for folder, both in found.items() if not is_archive(folder)} or found
+    if not any(all(both) for both in found.values()):
+        held = [[f"{f.parent.name}/{f.name}" for f, both in found.items() if both[i] is not None] for i in (0, 1)]
+        where = " and ".join(
+            f"{_called(side)} on {', '.join(on) or 'none'}" for side, on in zip(sides, held, strict=True)
+        )
+        raise EntryError(f"expected a level that both have been run on, found {where}")
+    return found
 
 
 def compare_levels(
-    boards: Path,
-    names: tuple[str, str],
-    track: str,
-    again: Callable[[Comparison], Comparison] = lambda pair: pair,
-) -> LevelComparison:
-    """Compare two entries on every level of a track that both are on.
+    boards: Path, shared: Mapping[Path, Sequence[Side | None]], again: Callable[[Comparison], Comparison]
+) -> list[LevelComparison]:
+    """Compare two mixers on every level that both have, track by track.
 
     Args:
         boards: the folder that holds the tracks.
-        names: of the entries, as boards show them.
-        track: the name of the track's folder.
-        again: what each published pair is replaced by, such as the same one `on_fresh_seeds`.
+        shared: what they have, of `find_shared`.
+        again: what is made of each pair: itself, or the same one `on_fresh_seeds`.
 
     Raises:
-        BenchbedError: they share no level of this track, an entry cannot be read, or `again` fails.
+        BenchbedError: an entry cannot be read, runs are of two budgets, or `again` fails.
     """
-    levels = shared_levels(boards, names, track).get(track, [])
-    if not levels:
-        raise EntryError(f"track {track}: expected entries of {names[0]} and {names[1]}, found none of one or both")
-    known = load_track(str(boards / track / "track.yaml"))
-    in_order = [level for level in known.level_names if file_name(level) in levels]
-    pairs = {level: again(compare(boards, names, track, level)) for level in in_order}
+    tracks: dict[Path, dict[str, Sequence[Side | None]]] = {}
+    for folder, both in shared.items():
+        tracks.setdefault(folder.parent, {})[folder.name] = both
+    return [_on_track(boards, tracks[home], home, again) for home in tracks if any(map(all, tracks[home].values()))]
+
+
+def _on_track(
+    boards: Path, shared: Mapping[str, Sequence[Side | None]], folder: Path, again: Callable[[Comparison], Comparison]
+) -> LevelComparison:
+    track = load_track(str(folder / "track.yaml"))
+    order = [file_name(level) for level in track.level_names]
+    levels = sorted(shared, key=lambda level: (level not in order, level in order and order.index(level), level))
+    couples = {level: (first, second) for level in levels for first, second in [shared[level]] if first and second}
+    pairs = {level: again(compare(boards, both, folder.name, level)) for level, both in couples.items()}
     adjusted = holm([pair.p for pair in pairs.values()])
     ratios = {level: _ratio(pair) for level, pair in pairs.items() if any(r.summary.solved for r in pair.results)}
-    held = _held(boards, names, track).items()
+    (any_pair, *_) = pairs.values()
     return LevelComparison(
-        names=names,
-        track=track,
+        names=any_pair.names,
+        track=folder.name,
         pairs=pairs,
         adjusted=dict(zip(pairs, adjusted, strict=True)),
-        alone=[[folder.name for folder, has in held if has == only] for only in ([True, False], [False, True])],
-        overall=over_levels(names[0], ratios, known) if ratios else None,
+        alone=[[level for level in levels if shared[level][side] and level not in pairs] for side in (0, 1)],
+        overall=over_levels(any_pair.names[0], ratios, track) if ratios else None,
     )
 
 
-def _held(boards: Path, names: tuple[str, str], track: str | None) -> dict[Path, list[bool]]:
-    """The boards that have an entry of either name, and which of the two."""
-    found = {
-        folder: [any(row["rank"] and row["name"] == name for row in rows) for name in names]
-        for folder in find_boards(boards, track, None)
-        for rows in [read_standings(folder)["rows"]]
-    }
-    found = {folder: has for folder, has in found.items() if any(has)}
-    return {folder: has for folder, has in found.items() if not is_archive(folder)} or found
+def _places(boards: Path, side: Sides, track: str | None) -> Mapping[Path, Side]:
+    """The boards that a mixer has entries on, or its runs belong to, with what it has there."""
+    if isinstance(side, str):
+        rows = {folder: read_standings(folder)["rows"] for folder in find_boards(boards, track, None)}
+        return {folder: side for folder, on in rows.items() if any(row["rank"] and row["name"] == side for row in on)}
+    mixers = dict.fromkeys(
+        f"{run.config.mixer.name} {options_line(run.config.mixer.options)}".strip() for run in side
+    )
+    if len(mixers) > 1:
+        raise ResultError(f"expected runs of one mixer, found {' and '.join(mixers)}")
+    places = {entry_folder(boards, run): run for run in side}
+    if len(places) < len(side):
+        levels = ", ".join(run.config.level for run in side)
+        raise ResultError(f"{_called(side)}: expected one run a level, found runs of {levels}")
+    return {folder: run for folder, run in places.items() if track in (None, folder.parent.name)}
 
 
 def on_fresh_seeds(
@@ -250,16 +262,23 @@ def _ratio(pair: Comparison) -> LevelRatio:
     return LevelRatio(pair.ratio, pair.bound, pair.interval, solved, seeds, first.restricted_steps, budget)
 
 
-def _called(side: Side) -> str:
-    return side if isinstance(side, str) else side.config.mixer.name
+def _called(side: Side | Sides) -> str:
+    if isinstance(side, str):
+        return side
+    (run, *_) = [side] if isinstance(side, Result) else side
+    return run.config.mixer.name
 
 
-def _run(side: Side) -> Result | None:
-    """A run that was handed over or lies in a folder; None for an entry."""
+def find_run(side: Side) -> Result | None:
+    """A run that was handed over or lies in a folder; None for an entry.
+
+    A folder beside us that is called as a mixer is, such as a package of it, is no run.
+    """
     if isinstance(side, Result):
         return side
     path = Path(side)
-    return load_result(path) if path.is_dir() or path.name == "result.yaml" else None
+    inside = path.is_dir() and (len(path.parts) > 1 or (path / RESULT).exists())
+    return load_result(path) if inside or path.name == RESULT else None
 
 
 def _entry(boards: Path, name: str, track: str | None, level: str | None) -> tuple[str, Result, Path]:

@@ -1,6 +1,7 @@
 """`benchbed compare`."""
 
 from functools import partial
+from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,16 @@ from benchbed.errors import OptionError
 
 if TYPE_CHECKING:
     from benchbed.boards.comparison import Comparison, LevelComparison
+    from benchbed.results.result import Result
 
 __all__ = ["compare"]
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="An entry's name or file, or a run's folder.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, of the same level or levels.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="An entry's name or file, a run's folder, or 'a/pattern/*' of such.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
     track: OnTrack = None,
     level: AtLevel = None,
     fresh_seeds: Annotated[
@@ -40,7 +44,7 @@ def compare(
     Two names without a level are compared on every level that both have.
     """
     from benchbed.boards.comparison import compare as compare_runs
-    from benchbed.boards.comparison import compare_levels, on_fresh_seeds, shared_levels
+    from benchbed.boards.comparison import compare_levels, find_shared, on_fresh_seeds
 
     if seeds is not None and not fresh_seeds:
         raise OptionError("--seeds: expected --fresh-seeds with it")
@@ -56,19 +60,34 @@ def compare(
         train = partial(run_live, console=console(stderr=as_json or as_csv), fresh=fresh)
         return on_fresh_seeds(pair, seeds, find_device(device), out, train)
 
-    shared = {} if level else shared_levels(home, (first, second), track)
-    both = [(name, each) for name, levels in shared.items() for each in levels] or [(track, level)]
+    sides = (_side(first), _side(second))
+    one_level = level is not None or any(isinstance(side, str) and side.endswith(".yaml") for side in sides)
+    shared = {} if one_level else find_shared(home, sides, track)
+    both = [((a, b), folder.parent.name, folder.name) for folder, (a, b) in shared.items() if a and b]
     with going_on(time_limit), only_json(as_json or as_csv):
         if len(both) > 1:
-            found = [compare_levels(home, (first, second), name, again) for name in shared]
+            found = compare_levels(home, shared, again)
         else:
-            found = again(compare_runs(home, (first, second), *both[0]))
+            found = again(compare_runs(home, *(both or [((first, second), track, level)])[0]))
     if isinstance(found, list):
         _show_levels(found, as_json=as_json, as_csv=as_csv)
     else:
         _show_pair(found, as_json=as_json, as_csv=as_csv)
         if not (fresh_seeds or as_json or as_csv or found.told_apart):
             print("Other seeds may tell: add --fresh-seeds, and both are trained again.")
+
+
+def _side(text: str) -> "str | list[Result]":
+    """The runs of a folder or of a pattern of folders, as far as they are finished; else the name of entries."""
+    from benchbed.boards.comparison import find_run
+    from benchbed.results.result import RESULT, load_result
+
+    if not has_magic(text):
+        return [run] if (run := find_run(text)) else text
+    found = [load_result(folder) for folder in map(Path, sorted(glob(text))) if (folder / RESULT).exists()]
+    if not found:
+        raise OptionError(f"{text}: expected folders of finished runs, found none")
+    return found
 
 
 def _show_pair(pair: "Comparison", *, as_json: bool, as_csv: bool) -> None:

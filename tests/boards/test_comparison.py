@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from benchbed.boards.comparison import compare, compare_levels, pair_of, shared_levels
+import benchbed
+from benchbed.boards.comparison import compare, compare_levels, find_shared, pair_of
 from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.overall import read_overall
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.views.rows import pair_rows
 from benchbed.boards.views.sentences import verdict, verdict_over_levels
-from benchbed.errors import EntryError
+from benchbed.errors import EntryError, ResultError
 from benchbed.results.result import load_result, save_result
 from benchbed.results.scoring import summarise
 from benchbed.results.stats import holm
@@ -177,7 +178,8 @@ def test_a_level_that_one_lacks_is_named_and_a_shared_one_found(cli, two_levels)
     (two_levels / LEVEL / "softmax_attention.yaml").unlink()
     pair = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])
     assert pair["names"] == ["static_mixer", "softmax_attention"], "one level in common is a pair as any"
-    found = compare_levels(two_levels, ("static_mixer", "softmax_attention"), "tiny")
+    shared = find_shared(two_levels, ("static_mixer", "softmax_attention"), None)
+    (found,) = compare_levels(two_levels, shared, lambda pair: pair)
     assert (list(found.pairs), found.alone) == (["linear_map@s2"], [["linear_map@s1"], []])
     assert "Only static_mixer has linear_map@s1." in verdict_over_levels(found)
     (two_levels / "tiny" / "linear_map@s2" / "static_mixer.yaml").unlink()
@@ -190,7 +192,8 @@ def test_a_withdrawn_entry_is_no_level_that_two_share(two_levels):
     path = two_levels / LEVEL / "static_mixer.yaml"
     entry = load_entry(path)
     save_entry(entry.model_copy(update={"withdrawn": "a mistake"}).sealed(), path)
-    assert shared_levels(two_levels, ("static_mixer", "softmax_attention"), None) == {"tiny": ["linear_map@s2"]}
+    shared = find_shared(two_levels, ("static_mixer", "softmax_attention"), None)
+    assert [folder.name for folder, both in shared.items() if all(both)] == ["linear_map@s2"]
 
 
 def test_a_name_that_no_board_has_is_said_with_the_nearest(cli, two_levels):
@@ -204,7 +207,7 @@ def test_levels_of_a_pair_come_together_as_the_view_over_all_levels_has_them():
     boards = Path(__file__).resolve().parents[2] / "leaderboards"
     tried = 0
     for name in ("mlp_mixer", "rwkv7", "static_mixer", "softmax_attention"):
-        found = compare_levels(boards, (name, "multi_head_attention"), "lite")
+        found = benchbed.compare_levels(name, "multi_head_attention", track="lite", boards=boards)
         assert found.overall
         solved = [level for level, pair in found.pairs.items() if any(r.summary.solved for r in pair.results)]
         assert list(found.overall.levels) == solved
@@ -240,3 +243,38 @@ def test_fresh_seeds_on_every_level(cli, boards, two_levels, monkeypatch):
     assert code == 0
     assert asked == [("linear_map@s1", 3), ("linear_map@s2", 3)]
     assert len(json.loads(out)[0]["levels"]) == 2
+
+
+def test_runs_of_several_levels_are_compared_with_entries(cli, two_levels, run, tmp_path):
+    """What a submitter asks: is mine ahead of that one, level by level?"""
+    result = load_result(run)
+    task = result.config.task.model_copy(update={"level": "s2"})
+    config = result.config.model_copy(update={"task": task})
+    other = shutil.copytree(run, tmp_path / "run-s2")
+    save_result(result.model_copy(update={"config": config, "identity": config.identity}), other)
+    (found,) = json.loads(cli("compare", tmp_path / "run*", "static_mixer", "--json")[1])
+    assert (found["names"], list(found["levels"])) == (
+        ["mlp_mixer", "static_mixer"],
+        ["linear_map@s1", "linear_map@s2"],
+    )
+    same = benchbed.compare_levels(
+        [load_result(run), load_result(other)], "static_mixer", track="tiny", boards=two_levels
+    )
+    assert same.plain() == {**found, "overall": same.plain()["overall"]}
+    shutil.copytree(run, tmp_path / "run-again")
+    code, _, err = cli("compare", tmp_path / "run*", "static_mixer")
+    assert (code, "mlp_mixer: expected one run a level, found runs of linear_map@s1, linear_map@s1" in err) == (
+        2,
+        True,
+    )
+    code, _, err = cli("compare", tmp_path / "nothing*", "static_mixer")
+    assert (code, "expected folders of finished runs, found none" in err) == (2, True)
+    own = load_entry(two_levels / LEVEL / "static_mixer.yaml").result
+    with pytest.raises(ResultError, match="expected runs of one mixer, found mlp_mixer expansion=4 and static_mixer"):
+        find_shared(two_levels, ([result, own], "static_mixer"), None)
+
+
+def test_a_folder_that_is_called_as_a_mixer_is_no_run(cli, boards):
+    """`benchbed new mixer static_mixer` makes such a folder here."""
+    (boards.parent / "static_mixer").mkdir()
+    assert cli("compare", "static_mixer", "softmax_attention")[0] == 0
