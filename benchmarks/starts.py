@@ -3,6 +3,7 @@
     cd benchmarks
     benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.start=tensor2tensor,torch,gpt2
     benchbed sweep --track lite --task linear_map --mixer starts:Attention -g mixer.heads=1 -g mixer.start=torch
+    benchbed sweep --track lite --task associative_recall@multi --mixer starts:Attention --grid mixer.start=torch
 
 Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores.
 """

@@ -2,13 +2,17 @@
 
 import csv
 import re
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchbed import load_overall
 from benchbed.boards.entries.entry import load_entry
-from benchbed.reporting.wording import bound
+from benchbed.boards.overall import LevelRatio, over_levels
+from benchbed.config.tracks import load_track
+from benchbed.reporting.wording import bound, with_interval
 from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
 from benchbed.runs.again import FRESH
@@ -211,6 +215,67 @@ def test_how_much_starts_and_mixers_differ_on_16_bits(bits16):
         "attention with `torch`, `static_mixer`, 16 bits": ("torch", "static_mixer"),
     }
     assert ["slower" in row for row in rows_of(bits16, pairs, 10_000)] == [True, True, True, False]
+
+
+@pytest.fixture(scope="module")
+def six():
+    """min(steps, budget) of every seed by level of the six and mixer, and of attention with `torch`'s start."""
+    (levels,) = re.findall(r"^<!-- overall: lite (.*) -->$", PAGE, flags=re.MULTILINE)
+    steps = {}
+    for level in levels.split():
+        folder = ROOT / "leaderboards" / "lite" / level
+        steps |= {(level, path.stem): load_entry(path).steps for path in folder.glob("*.yaml")}
+        other = "sweep.csv" if level == "linear_map@s3" else f"{level.replace('@', '-')}.csv"
+        steps[level, "torch"] = swept(other)["torch"]
+    return levels.split(), steps
+
+
+def test_the_other_start_on_six_levels(six):
+    """Faster where the pattern is fixed and slower by content, level by level."""
+    levels, steps = six
+    pairs = {
+        f"`torch`, `tensor2tensor`, `{level}`": ((level, "torch"), (level, "multi_head_attention"))
+        for level in levels
+    }
+    for row, (mine, theirs) in zip(rows_of(steps, pairs), pairs.values(), strict=True):
+        assert f"| {sum(steps[mine]) / 16:,.0f} | {sum(steps[theirs]) / 16:,.0f} |" in row
+
+
+def test_who_is_ahead_of_attention_with_the_other_start_over_six_levels(six):
+    levels, steps = six
+    text = PAGE.partition("**Over the six levels**")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) >= 5
+    for name, *cells in rows:
+        ratios = {}
+        for level in levels:
+            mine, other = steps[level, name.strip("`")], steps[level, "torch"]
+            mark = bound(*((sum(step < 2000 for step in side), 16) for side in (mine, other)))
+            ratios[level] = LevelRatio(*_ratio(mine, other, mark), sum(step < 2000 for step in mine), 16, mine, 2000)
+        found = over_levels(name, ratios, load_track("lite"))
+        assert found.ratio is not None
+        shown = [found, found.families["fixed pattern"], found.families["content"]]
+        assert cells == [f"{one.bound}{with_interval(one.ratio, one.interval, '.2f')}" for one in shown]  # pyright: ignore
+
+
+def _ratio(mine, other, mark):
+    ratio, interval = ratio_of_means(mine, other)
+    return ratio, mark, interval
+
+
+def test_levels_are_nearly_independent_as_the_overall_interval_takes_them(six):
+    levels, steps = six
+    protocol = (ROOT / "docs" / "protocol.md").read_text()
+    names = {name for _, name in steps if name != "torch"}
+    logs = {key: np.log(found) for key, found in steps.items() if len(set(found)) > 1}
+    found = [
+        np.corrcoef(logs[first, name], logs[second, name])[0, 1]
+        for name in names
+        for first, second in combinations(levels, 2)
+        if {(first, name), (second, name)} <= logs.keys()
+    ]
+    assert f"a mean correlation of {np.mean(found):+.2f} on" in " ".join(protocol.split())
+    assert f"({len(found)} pairs of levels of {len(names)} mixers)" in protocol
 
 
 def test_who_takes_the_fewest_steps_over_the_levels_of_the_readmes_picture():
