@@ -10,8 +10,15 @@ from scipy.stats import spearmanr
 from benchbed.boards.comparison import compare
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.reading import read_standings
-from benchbed.boards.views.markdown import agreement_markdown, fill_document, matrix_markdown, rates_markdown
+from benchbed.boards.views.markdown import (
+    agreement_markdown,
+    fill_document,
+    levels_markdown,
+    matrix_markdown,
+    rates_markdown,
+)
 from benchbed.boards.views.sentences import sort_rows
+from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
 
 LEVEL = "tiny/linear_map@s1"
@@ -127,6 +134,29 @@ def test_a_matrix_has_every_mixer_on_every_board(boards):
         f"| `{first['name']}` | **{first['mean_steps']:,.0f}** |  |",
     ]
     assert not any("gone" in row for row in rows)
+
+
+def test_how_well_a_level_tells_mixers_apart(boards):
+    """By the second look, of which there is one every ten steps of 60, all seeds of one mixer have solved."""
+    found = read_standings(boards / LEVEL)
+    row = found["rows"][0]
+    steps = {"floor": [10, 20], "all": [10, 30], "some": [10, 60], "none": [60, 60], "gone": [10, 10]}
+    rows = [
+        row
+        | {"name": name, "steps": mine, "mean_steps": sum(mine) / 2, "seeds": 2, "solved": sum(s < 60 for s in mine)}
+        | {"rank": None if name == "gone" else 1}
+        for name, mine in steps.items()
+    ]
+    pairs = [{"first": "a", "second": "b", "p": 0.01, "adjusted": adjusted} for adjusted in (0.049, 0.051)]
+    board: Any = found | {"rows": rows, "pairs": pairs}
+    track = load_track(str(boards / "tiny" / "track.yaml"))
+    assert (
+        "| `linear_map@s1` | 4 | 2 | 1 | `floor`, 15 | 1 | 1 of 2 |" in levels_markdown([board], track).splitlines()
+    )
+    page = boards.parent / "levels.md"
+    page.write_text("<!-- levels: tiny linear_map@s1 -->\n<!-- /levels -->\n")
+    assert fill_document(page, boards, write=True)
+    assert levels_markdown([found], track) in page.read_text()
 
 
 def test_that_no_mixer_chose_an_end_is_said(boards):

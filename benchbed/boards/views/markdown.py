@@ -3,7 +3,8 @@
 `<!-- board: <track> <level> -->` ... `<!-- /board -->` holds the standings, `rates` in place of `board` what every
 mixer did at each learning rate, `<!-- pairs: <track> <level> a/b c/d <level> a/b -->` the tests of named pairs, and
 `<!-- agreement: <track> <level> <level> ... -->` whether mixers stand in the same order on several boards, and in its
-place `overall` every mixer over these levels, `matrix` the mean steps of every mixer on each of them.
+place `overall` every mixer over these levels, `matrix` the mean steps of every mixer on each of them, `levels` how
+well each level tells mixers apart.
 
 `<!-- picture: <track> <level> ... -->` before an image draws every mixer on these levels, by default on all, into its
 file.
@@ -20,7 +21,8 @@ from benchbed.boards.comparison import Comparison, compare
 from benchbed.boards.overall import Overall, overall, read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.sentences import OVERALL, PAIR_HEADS, overall_cells, overall_heads, pair_cells, separation
-from benchbed.config.tracks import load_track
+from benchbed.config.protocol import SIGNIFICANT
+from benchbed.config.tracks import Track, load_track
 from benchbed.errors import EntryError
 from benchbed.reporting.wording import number, options_line, place, with_interval
 from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
@@ -31,6 +33,7 @@ __all__ = [
     "board_markdown",
     "draw_pictures",
     "fill_document",
+    "levels_markdown",
     "matrix_markdown",
     "overall_markdown",
     "pairs_markdown",
@@ -38,7 +41,8 @@ __all__ = [
 ]
 
 _BLOCK = re.compile(
-    r"(<!-- (board|rates|pairs|agreement|overall|matrix): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)", re.DOTALL
+    r"(<!-- (board|rates|pairs|agreement|overall|matrix|levels): (\S+) (\S[^\n]*?) -->\n).*?(<!-- /\2 -->)",
+    re.DOTALL,
 )
 _PICTURE = re.compile(r"<!-- picture: (\S+)((?: \S+)*) -->\n!\[[^\]]*\]\(([^)]+)\)")
 _WORDS = re.compile(r">([^<]+)</text>")
@@ -158,6 +162,31 @@ def matrix_markdown(boards: Sequence[Standings]) -> str:
     return f"{_table(head, 'l' + '-' * len(boards), rows)}\n\n{said}"
 
 
+def levels_markdown(boards: Sequence[Standings], track: Track) -> str:
+    """How well each level tells mixers apart: how many fail it, are at its floor, and are told apart by tests."""
+    rows = []
+    for board in boards:
+        ranked = [row for row in board["rows"] if row["rank"]]
+        looks = track.budget_at(track.level(*board["level"].split("@"))[1]).evaluate_every
+        fastest = min(ranked, key=lambda row: row["mean_steps"])
+        told = sum(pair["adjusted"] < SIGNIFICANT for pair in board["pairs"])
+        cells = [
+            len(ranked),
+            sum(row["solved"] == row["seeds"] for row in ranked),
+            sum(row["solved"] == 0 for row in ranked),
+            f"`{fastest['name']}`, {fastest['mean_steps']:,.0f}",
+            sum(max(row["steps"]) <= 2 * looks for row in ranked),
+            f"{told} of {len(board['pairs'])}",
+        ]
+        rows.append([f"`{board['level']}`", *map(str, cells)])
+    head = ["level", "mixers", "solve all seeds", "solve none", "fastest, mean", "at the floor", "pairs told apart"]
+    said = (
+        "At the floor: every seed solves by the second time that the board looks. Pairs: exact permutation tests, "
+        "false discovery rate 5%."
+    )
+    return f"{_table(head, 'l---l--', rows)}\n\n{said}"
+
+
 def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
     """Put the current boards between a document's markers.
 
@@ -191,9 +220,11 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
         if kind in ("agreement", "matrix"):
             several = agreement_markdown if kind == "agreement" else matrix_markdown
             return f"{start}{several(standings)}\n{end}"
+        known = load_track(str(boards / track / "track.yaml"))
+        if kind == "levels":
+            return f"{start}{levels_markdown(standings, known)}\n{end}"
         if kind == "overall":
-            found = overall(standings, load_track(str(boards / track / "track.yaml")))
-            return f"{start}{overall_markdown(found)}\n{end}"
+            return f"{start}{overall_markdown(overall(standings, known))}\n{end}"
         filling = board_markdown if kind == "board" else rates_markdown
         return f"{start}{filling(standings[0])}\n{end}"
 
