@@ -208,7 +208,11 @@ def _places(boards: Path, side: Sides, track: str | None) -> Mapping[Path, Side]
     """The boards that a mixer has entries on, or its runs belong to, with what it has there."""
     if isinstance(side, str):
         rows = {folder: read_standings(folder)["rows"] for folder in find_boards(boards, track, None)}
-        return {folder: side for folder, on in rows.items() if any(row["rank"] and row["name"] == side for row in on)}
+        names = {
+            folder: {name for row in on if row["rank"] for name in (row["name"], row["entry"])}
+            for folder, on in rows.items()
+        }
+        return {folder: side for folder, known in names.items() if side in known}
     mixers = dict.fromkeys(
         f"{run.config.mixer.name} {options_line(run.config.mixer.options)}".strip() for run in side
     )

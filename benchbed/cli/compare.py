@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Explain one pair: steps by seed, ratio with its interval, exact test, and what is to be said of it.
 
-    Two names without a level are compared on every level that both have.
+    Without a level two mixers are compared on every level that both have.
     """
     from benchbed.boards.comparison import compare as compare_runs
     from benchbed.boards.comparison import compare_levels, find_shared, on_fresh_seeds
@@ -114,6 +114,7 @@ def _show_levels(found: "list[LevelComparison]", *, as_json: bool, as_csv: bool)
     elif as_csv:
         print_csv([row for each in found for row in level_rows(each)])
     else:
+        screen = console()
         for each in found:
-            console().print(levels_table(each))
-            console().print(f"{verdict_over_levels(each)}\n", highlight=False)
+            screen.print(levels_table(each, screen.width))
+            screen.print(f"{verdict_over_levels(each)}\n", highlight=False)

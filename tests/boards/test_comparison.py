@@ -159,7 +159,8 @@ def two_levels(boards):
     return boards
 
 
-def test_two_names_without_a_level_are_compared_on_every_level(cli, two_levels):
+def test_two_names_without_a_level_are_compared_on_every_level(cli, two_levels, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = cli("compare", "static_mixer", "softmax_attention")
     text = " ".join(out.split())
     assert code == 0
@@ -174,6 +175,17 @@ def test_two_names_without_a_level_are_compared_on_every_level(cli, two_levels):
     assert {row["holm"] for row in rows} == {str(found["levels"][level]["holm"]) for level in found["levels"]}
 
 
+def test_a_narrow_terminal_shows_what_matters_most(cli, two_levels, monkeypatch):
+    """At 80 columns every number was folded over three lines."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = cli("compare", "static_mixer", "softmax_attention")[1].splitlines()
+    header, _, *rows = [line for line in shown if line.strip()][1:]
+    assert re.split(r"  +", header.strip())[-2:] == ["A/B [95%]", "Holm"]
+    assert "…" not in "".join(shown)
+    assert re.search(r"^ *linear_map@s1 .* \d\.\d\d \[\d\.\d\d, \d\.\d\d\] .*(is faster|not told apart)", rows[0])
+    assert max(map(len, shown)) <= 80
+
+
 def test_a_level_that_one_lacks_is_named_and_a_shared_one_found(cli, two_levels):
     (two_levels / LEVEL / "softmax_attention.yaml").unlink()
     pair = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])
@@ -186,6 +198,18 @@ def test_a_level_that_one_lacks_is_named_and_a_shared_one_found(cli, two_levels)
     code, _, err = cli("compare", "static_mixer", "softmax_attention")
     assert code == 2
     assert "found static_mixer on tiny/linear_map@s1 and softmax_attention on tiny/linear_map@s2" in err
+
+
+def test_an_entry_is_found_by_its_files_name_as_well(two_levels):
+    for folder in (two_levels / "tiny").glob("*/"):
+        (folder / "static_mixer.yaml").rename(folder / "static_mixer-heads=8.yaml")
+        entry = load_entry(folder / "static_mixer-heads=8.yaml")
+        save_entry(
+            entry.model_copy(update={"entry": "static_mixer-heads=8"}).sealed(), folder / "static_mixer-heads=8.yaml"
+        )
+    for name in ("static_mixer", "static_mixer-heads=8"):
+        found = find_shared(two_levels, (name, "softmax_attention"), None)
+        assert [all(both) for both in found.values()] == [True, True]
 
 
 def test_a_withdrawn_entry_is_no_level_that_two_share(two_levels):

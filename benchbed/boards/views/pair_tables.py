@@ -37,22 +37,37 @@ def pair_table(pair: "Comparison") -> Table:
     return table
 
 
-def levels_table(found: "LevelComparison") -> Table:
-    """Two mixers on the levels of a track, a line a level, and over all of them."""
-    title = f"A = {found.names[0]}, B = {found.names[1]}, track {found.track}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for head in ("level", "solved A", "B", *PAIR_HEADS):
-        words = head in ("level", "")
-        table.add_column(head, justify="left" if words else "right", no_wrap=head == "level", overflow="fold")
-    for level, pair in found.pairs.items():
-        solved = (f"{result.summary.solved}/{result.summary.seeds}" for result in pair.results)
-        table.add_row(level, *solved, *pair_cells(pair, found.adjusted[level], ("A", "B")))
+def levels_table(found: "LevelComparison", width: int = 200) -> Table:
+    """Two mixers on the levels of a track, a line a level, and over all of them.
+
+    Args:
+        found: of `benchbed.boards.comparison.compare_levels`.
+        width: columns of the terminal; where they are few, the least important columns of the table give way.
+    """
+    heads = ["level", "solved A", "solved B", *PAIR_HEADS]
+    lines = [
+        [
+            level,
+            *(f"{result.summary.solved}/{result.summary.seeds}" for result in pair.results),
+            *pair_cells(pair, found.adjusted[level], ("A", "B")),
+        ]
+        for level, pair in found.pairs.items()
+    ]
     if found.overall is not None and len(found.overall.levels) > 1:
         _, ratio, without, *families, _, _ = overall_cells(found.overall)
-        table.add_section()
-        table.add_row("over levels", "", "", "", "", ratio)
-        if len(families) > 1:
-            for family, cell in zip(found.overall.families, families, strict=True):
-                table.add_row(f"  {family}", "", "", "", "", cell)
-        table.add_row("  without any one level", "", "", "", "", without)
+        parts = dict(zip(found.overall.families, families, strict=True)) if len(families) > 1 else {}
+        for name, cell in {"over levels": ratio, **parts, "without any one level": without}.items():
+            first = name if name == "over levels" else f"  {name}"
+            lines.append([first, *(cell if head == PAIR_HEADS[2] else "" for head in heads[1:])])
+    columns = {head: [line[place] for line in lines] for place, head in enumerate(heads)}
+    for least in (["p"], ["solved A", "solved B"], PAIR_HEADS[:2], ["Holm"]):
+        if sum(max(len(head), *map(len, cells)) + 2 for head, cells in columns.items()) + 2 <= width:
+            break
+        columns = {head: cells for head, cells in columns.items() if head not in least}
+    title = f"A = {found.names[0]}, B = {found.names[1]}, track {found.track}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for head in columns:
+        table.add_column(head, justify="left" if head in ("level", "") else "right", no_wrap=True)
+    for place, cells in enumerate(zip(*columns.values(), strict=True)):
+        table.add_row(*cells, end_section=place == len(found.pairs) - 1)
     return table
