@@ -143,7 +143,8 @@ def compare(boards: Path, sides: Sequence[Side], track: str | None, level: str |
 def find_shared(boards: Path, sides: tuple[Sides, Sides], track: str | None) -> dict[Path, list[Side | None]]:
     """What two mixers have on each board where either has something: an entry's name or a run, or None.
 
-    Boards of earlier versions of a track count where they are named, or where there are no others.
+    Boards of earlier versions of a track count where they are named, where a run is of one, or where neither has any
+    others.
 
     Raises:
         EntryError: there is no such track, a name is no entry's, or the two share no board.
@@ -154,7 +155,8 @@ def find_shared(boards: Path, sides: tuple[Sides, Sides], track: str | None) -> 
         if isinstance(side, str) and not mine:
             find_entry(boards, side, track, None)
     found = {folder: [mine.get(folder) for mine in places] for folder in sorted({*places[0], *places[1]})}
-    found = {folder: both for folder, both in found.items() if not is_archive(folder)} or found
+    runs = {folder for mine in places for folder, one in mine.items() if isinstance(one, Result)}
+    found = {f: both for f, both in found.items() if f in runs or not is_archive(f)} or found
     if not any(all(both) for both in found.values()):
         held = [[f"{f.parent.name}/{f.name}" for f, both in found.items() if both[i] is not None] for i in (0, 1)]
         where = " and ".join(

@@ -134,9 +134,10 @@ def test_a_task_without_a_level_means_its_default_level(boards, cli):
     assert find_entry(boards, "static_mixer", None, "linear_map") == other / "static_mixer.yaml", "no other has it"
 
 
-def test_beside_a_run_a_name_is_an_entry_of_the_runs_board(boards, run):
+def test_beside_a_run_a_name_is_an_entry_of_the_runs_board(boards, run, cli):
     """The run is of version 1, of which there is an archive by now."""
     shutil.copytree(boards / "tiny", boards / "tiny-1")
+    assert json.loads(cli("compare", "static_mixer", run, "--json")[1])["names"] == ["static_mixer", "mlp_mixer"]
     sides = ("static_mixer", load_result(run))
     found = compare(boards, sides, None, None)
     assert found.names == ("static_mixer", "mlp_mixer")
