@@ -263,6 +263,20 @@ def _ratio(mine, other, mark):
     return ratio, mark, interval
 
 
+def test_what_is_said_of_the_agreement_of_levels_stands_in_the_table_above_it():
+    table = PAGE.partition("<!-- agreement: lite")[2].partition("<!-- /agreement -->")
+    cells = re.findall(r"^\| `(\S+)`, `(\S+)` \| \d+ \| (\S+) \[(\S+), (\S+)\] \|", table[0], flags=re.MULTILINE)
+    found = {(first, second): numbers for first, second, *numbers in cells}
+    content = ("associative_recall@multi", "associative_recall@capacity", "selective_copy@four")
+    of_map = [found["linear_map@s3", level] for level in content]
+    said = " ".join(table[2].partition("\n## ")[0].split())
+    assert f"({', '.join(numbers[0] for numbers in of_map)})" in said
+    low, high = min(float(numbers[1]) for numbers in of_map), max(float(numbers[2]) for numbers in of_map)
+    assert f"the intervals allow {low:+.2f} to {high:+.2f}" in said
+    both = found["associative_recall@multi", "associative_recall@capacity"]
+    assert f"({both[0]} [{both[1]}, {both[2]}]" in said
+
+
 def test_how_full_the_boards_are():
     """What is open once said 'one or two' of a level with four."""
     boards = {folder.name: len([*folder.glob("*.yaml")]) for folder in (ROOT / "leaderboards" / "lite").glob("*/")}
