@@ -277,6 +277,17 @@ def test_what_is_said_of_the_agreement_of_levels_stands_in_the_table_above_it():
     assert f"({both[0]} [{both[1]}, {both[2]}]" in said
 
 
+def test_every_interval_in_a_sentence_stands_in_a_table():
+    """Tables are rendered, or recomputed by a test; a sentence would go on saying what they said last week."""
+    older = (ROOT / "docs" / "findings-lite-1.md").read_text()
+    tables = "\n".join(line for line in [*PAGE.splitlines(), *older.splitlines()] if line.startswith("|"))
+    sentences = " ".join(line.strip() for line in PAGE.splitlines() if not line.startswith("|"))
+    number = r"[+-]?[\d,]*\d(?:\.\d+)?"
+    said = re.findall(rf"{number} \[{number}, {number}\]", sentences)
+    assert len(said) > 5
+    assert [interval for interval in said if interval not in tables] == []
+
+
 def test_how_full_the_boards_are():
     """What is open once said 'one or two' of a level with four."""
     boards = {folder.name: len([*folder.glob("*.yaml")]) for folder in (ROOT / "leaderboards" / "lite").glob("*/")}
