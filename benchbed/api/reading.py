@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchbed.boards.folders import boards_folder, find_boards
+from benchbed.boards.folders import baseline_of, boards_folder, find_boards
 from benchbed.boards.reading import read_standings, read_with
 from benchbed.errors import EntryError
 
@@ -73,7 +73,7 @@ def compare(
 
 def compare_levels(
     first: "str | Iterable[Result]",
-    second: "str | Iterable[Result]",
+    second: "str | Iterable[Result] | None" = None,
     *,
     track: str = "lite",
     fresh_seeds: int | None = None,
@@ -86,7 +86,7 @@ def compare_levels(
 
     Args:
         first: the name of its entries, or its runs.
-        second: likewise.
+        second: likewise; by default the track's baseline.
         track: of the boards.
         fresh_seeds: see `compare`.
         device: likewise.
@@ -105,9 +105,11 @@ def compare_levels(
     from benchbed.boards.comparison import compare_levels as by_level
     from benchbed.boards.comparison import find_shared
 
-    sides = [side if isinstance(side, str) else list(side) for side in (first, second)]
-    shared = find_shared(_home(boards), (sides[0], sides[1]), track)
-    found = by_level(_home(boards), shared, _again(fresh_seeds, device, out, observe))
+    home = _home(boards)
+    both = (first, baseline_of(home, track) if second is None else second)
+    sides = [side if isinstance(side, str) else list(side) for side in both]
+    shared = find_shared(home, (sides[0], sides[1]), track)
+    found = by_level(home, shared, _again(fresh_seeds, device, out, observe))
     return found[0]
 
 

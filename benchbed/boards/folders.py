@@ -10,6 +10,7 @@ from benchbed.storage.names import archive_name, file_name, is_archive_name
 __all__ = [
     "BOARD_FILE",
     "Sort",
+    "baseline_of",
     "boards_folder",
     "entry_files",
     "find_boards",
@@ -74,6 +75,26 @@ def is_default_level(board: Path) -> bool:
 
     tasks = load_track(str(board.parent / "track.yaml")).tasks
     return board.name in {file_name(f"{task}@{known.default}") for task, known in tasks.items()}
+
+
+def baseline_of(boards: Path, track: str | None) -> str:
+    """The mixer that a track compares others with; of all tracks of today where none is named.
+
+    Raises:
+        EntryError: they name several, or none.
+    """
+    from benchbed.config.tracks import load_track
+
+    folders = [path.parent for path in sorted(boards.glob("*/track.yaml"))]
+    wanted = [
+        folder for folder in folders if (not is_archive_name(folder.name) if track is None else folder.name == track)
+    ]
+    found = {name for folder in wanted if (name := load_track(str(folder / "track.yaml")).baseline)}
+    if len(found) != 1:
+        raise EntryError(
+            f"expected one baseline of {track or 'all tracks'}, found {', '.join(found) or 'none'}; name B"
+        )
+    return found.pop()
 
 
 def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.boards.folders import boards_folder
+from benchbed.boards.folders import baseline_of, boards_folder
 from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Fresh, Json, OnTrack, Out, TimeLimit
 from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json
 from benchbed.errors import OptionError
@@ -23,7 +23,9 @@ def compare(
     first: Annotated[
         str, typer.Argument(metavar="A", help="An entry's name or file, a run's folder, or 'a/pattern/*' of such.")
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    second: Annotated[
+        str | None, typer.Argument(metavar="B", help="Likewise.", show_default="the track's baseline")
+    ] = None,
     track: OnTrack = None,
     level: AtLevel = None,
     fresh_seeds: Annotated[
@@ -60,6 +62,7 @@ def compare(
         train = partial(run_live, console=console(stderr=as_json or as_csv), fresh=fresh)
         return on_fresh_seeds(pair, seeds, find_device(device), out, train)
 
+    second = second or baseline_of(home, track)
     sides = (_side(first), _side(second))
     one_level = level is not None or any(isinstance(side, str) and side.endswith(".yaml") for side in sides)
     shared = {} if one_level else find_shared(home, sides, track)

@@ -221,6 +221,18 @@ def test_a_withdrawn_entry_is_no_level_that_two_share(two_levels):
     assert [folder.name for folder, both in shared.items() if all(both)] == ["linear_map@s2"]
 
 
+def test_the_other_side_is_the_tracks_baseline_where_it_is_left_out(cli, two_levels):
+    (found,) = json.loads(cli("compare", "softmax_attention", "--json")[1])
+    assert found["names"] == ["softmax_attention", "static_mixer"]
+    assert benchbed.compare_levels("softmax_attention", track="tiny", boards=two_levels).names == tuple(
+        found["names"]
+    )
+    file = two_levels / "tiny" / "track.yaml"
+    file.write_text(file.read_text().replace("baseline: static_mixer", "baseline: null"))
+    code, _, err = cli("compare", "softmax_attention")
+    assert (code, err) == (2, "benchbed: expected one baseline of all tracks, found none; name B\n")
+
+
 def test_a_name_that_no_board_has_is_said_with_the_nearest(cli, two_levels):
     code, _, err = cli("compare", "static_mixer", "softmax_atention")
     assert code == 2
