@@ -87,7 +87,7 @@ def baseline_of(boards: Path, track: str | None) -> str:
 
     folders = [path.parent for path in sorted(boards.glob("*/track.yaml"))]
     wanted = [
-        folder for folder in folders if (not is_archive_name(folder.name) if track is None else folder.name == track)
+        folder for folder in folders if folder.name == track or (track is None and not is_archive_name(folder.name))
     ]
     found = {name for folder in wanted if (name := load_track(str(folder / "track.yaml")).baseline)}
     if len(found) != 1:
