@@ -47,6 +47,7 @@ def compare(
     """
     from benchbed.boards.comparison import compare as compare_runs
     from benchbed.boards.comparison import compare_levels, find_shared, on_fresh_seeds
+    from benchbed.results.result import RESULT
 
     if seeds is not None and not fresh_seeds:
         raise OptionError("--seeds: expected --fresh-seeds with it")
@@ -63,9 +64,9 @@ def compare(
         return on_fresh_seeds(pair, seeds, find_device(device), out, train)
 
     second = second or baseline_of(home, track)
-    sides = (_side(first), _side(second))
-    one_level = level is not None or any(isinstance(side, str) and side.endswith(".yaml") for side in sides)
-    shared = {} if one_level else find_shared(home, sides, track)
+    entry_file = any(Path(text).suffix == ".yaml" and Path(text).name != RESULT for text in (first, second))
+    one_level = level is not None or entry_file
+    shared = {} if one_level else find_shared(home, (_side(first), _side(second)), track)
     both = [((a, b), folder.parent.name, folder.name) for folder, (a, b) in shared.items() if a and b]
     with going_on(time_limit), only_json(as_json or as_csv):
         if len(both) > 1:
