@@ -220,11 +220,12 @@ def fill_document(path: Path, boards: Path, *, write: bool) -> bool:
         if kind in ("agreement", "matrix"):
             several = agreement_markdown if kind == "agreement" else matrix_markdown
             return f"{start}{several(standings)}\n{end}"
-        known = load_track(str(boards / track / "track.yaml"))
-        if kind == "levels":
-            return f"{start}{levels_markdown(standings, known)}\n{end}"
-        if kind == "overall":
-            return f"{start}{overall_markdown(overall(standings, known))}\n{end}"
+        if kind in ("levels", "overall"):
+            known = load_track(str(boards / track / "track.yaml"))
+            shown = (
+                levels_markdown(standings, known) if kind == "levels" else overall_markdown(overall(standings, known))
+            )
+            return f"{start}{shown}\n{end}"
         filling = board_markdown if kind == "board" else rates_markdown
         return f"{start}{filling(standings[0])}\n{end}"
 
