@@ -10,10 +10,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchbed.boards.comparison import compare_levels, find_shared
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.entries.submission import submit
 from benchbed.boards.overall import read_overall
-from benchbed.boards.views.sentences import overall_cells
+from benchbed.boards.views.sentences import overall_cells, pair_cells, verdict_over_levels
 from benchbed.boards.views.site import write_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -42,7 +43,9 @@ class Links(HTMLParser):
 def test_every_entry_has_a_page_and_no_link_leads_outside(site, boards):
     pages = {path.name for path in site.iterdir()}
     entries = {path.stem for path in (boards / LEVEL).glob("*.yaml")}
-    assert pages == {"index.html", "boards.csv"} | {f"tiny.linear_map@s1.{name}.html" for name in entries}
+    of_entries = {f"tiny.linear_map@s1.{name}.html" for name in entries}
+    of_mixers = {f"tiny.{name}.html" for name in ("mlp_mixer", "softmax_attention", "static_mixer")}
+    assert pages == {"index.html", "boards.csv"} | of_entries | of_mixers
     rows = list(csv.DictReader((site / "boards.csv").read_text(encoding="utf-8").splitlines()))
     assert {row["entry"] for row in rows} <= entries
     assert len(rows) == len(entries) > 1
@@ -77,8 +80,11 @@ def combined(page):
     _, _, text = page.read_text().partition("<h3>In one number</h3>")
     over = re.search(r"Over ([^ ]+(?:, [^ ]+)*)[.] Ratio", text)
     assert over
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", text.partition("</table>")[0])
-    return over[1].split(", "), [html.unescape(cell) for cell in cells]
+    return over[1].split(", "), cells_of(text.partition("</table>")[0])
+
+
+def cells_of(page):
+    return [html.unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", page)]
 
 
 def test_one_number_a_mixer_is_over_the_levels_that_several_have(site, boards, tmp_path):
@@ -89,6 +95,34 @@ def test_one_number_a_mixer_is_over_the_levels_that_several_have(site, boards, t
     for name in ("softmax_attention", "mlp_mixer"):  # the baseline alone has both levels
         (other / f"{name}.yaml").unlink()
     assert combined(write_site(boards, tmp_path / "again")) == combined(site / "index.html")
+
+
+def test_a_mixers_page_says_of_every_level_what_compare_says(site, boards, tmp_path):
+    other = shutil.copytree(boards / LEVEL, boards / "tiny" / "linear_map@s2")
+    (other / "mlp_mixer.yaml").unlink()
+    write_site(boards, tmp_path / "again")
+    page = (tmp_path / "again" / "tiny.softmax_attention.html").read_text()
+    (found,) = compare_levels(boards, find_shared(boards, ("softmax_attention", "static_mixer"), "tiny"), lambda p: p)
+    assert list(found.pairs) == ["linear_map@s1", "linear_map@s2"]
+    assert html.escape(verdict_over_levels(found)) in page
+    for level, pair in found.pairs.items():
+        cells = cells_of(page)
+        of_level = cells[cells.index(level) :]
+        assert of_level[6:9] == pair_cells(pair, found.adjusted[level], found.names)[2:5]
+        assert f'href="tiny.{level}.softmax_attention.html"' in page
+    assert page.count("<svg") == 4, "both pictures of both levels"
+    assert cells_of((tmp_path / "again" / "tiny.mlp_mixer.html").read_text())[0] == "linear_map@s1"
+    assert "The baseline of this track" in (site / "tiny.static_mixer.html").read_text()
+    assert 'href="tiny.mlp_mixer.html"' in (site / "tiny.linear_map@s1.mlp_mixer.html").read_text()
+    assert 'href="tiny.mlp_mixer.html"' in (site / "index.html").read_text()
+
+
+def test_a_mixers_page_where_the_baseline_has_no_level_of_it(boards, tmp_path):
+    (boards / LEVEL / "static_mixer.yaml").unlink()
+    write_site(boards, tmp_path / "site")
+    page = (tmp_path / "site" / "tiny.softmax_attention.html").read_text()
+    assert "shares no level with the baseline" in page
+    assert "Holm" not in page
 
 
 def test_a_withdrawn_entry_keeps_its_page(boards, tmp_path):

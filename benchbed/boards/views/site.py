@@ -14,6 +14,7 @@ from benchbed.boards.folders import entry_files, find_boards
 from benchbed.boards.overall import Overall, common_levels, read_overall
 from benchbed.boards.reading import read_standings
 from benchbed.boards.views.figures import loss_figure, overview_figure, profile_figure, solved_figure
+from benchbed.boards.views.mixer_pages import mixer_page, mixer_pages
 from benchbed.boards.views.rows import board_rows
 from benchbed.boards.views.sentences import CHECKED_BY, OVERALL, overall_cells, overall_heads, separation
 from benchbed.reporting.wording import begun_elsewhere, number, options_line, place, with_interval
@@ -23,7 +24,7 @@ __all__ = ["write_site"]
 
 
 def write_site(boards: Path, target: Path) -> Path:
-    """Write `index.html`, a page for every entry, and all of them as `boards.csv`.
+    """Write `index.html`, a page for every entry and every mixer, and all entries as `boards.csv`.
 
     Args:
         boards: the folder that holds the tracks.
@@ -46,7 +47,7 @@ def write_site(boards: Path, target: Path) -> Path:
         "place": place,
         "standing": CHECKED_BY.__getitem__,
     }
-    pages.globals["version"] = __version__
+    pages.globals |= {"version": __version__, "mixer_page": mixer_page}
     shown = []
     for folder in find_boards(boards, None, None):
         board = read_standings(folder)
@@ -71,9 +72,15 @@ def write_site(boards: Path, target: Path) -> Path:
                     source=path.read_text(encoding="utf-8"),
                 ),
             )
+    for page, held in mixer_pages(boards, shown).items():
+        write_text(target / page, pages.get_template("mixer.html").render(held))
     overviews = {track: read_overall(boards, track) for track in dict.fromkeys(board["track"] for board in shown)}
     views = {
-        track: {**_pictures(found, track), "combined": _combined(found, boards, track)}
+        track: {
+            **_pictures(found, track),
+            "mixers": [one.name for one in found],
+            "combined": _combined(found, boards, track),
+        }
         for track, found in overviews.items()
         if found
     }
