@@ -1,0 +1,90 @@
+"""The mixers of `benchmarks/starts.py`: the first start is the board's, and the others are as said."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+import torch
+
+_SPEC = spec_from_file_location("starts", Path(__file__).parents[2] / "benchmarks" / "starts.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+starts = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(starts)
+
+WIDTH, TOKENS = 64, 128
+
+
+def drawn(mixer, **options):
+    torch.manual_seed(0)
+    return dict(mixer(WIDTH, TOKENS, **options).named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("varied", "built_in", "start"),
+    [
+        (starts.Attention, starts.MultiHeadAttention, "tensor2tensor"),
+        (starts.TokenMlp, starts.MlpMixer, "flax"),
+        (starts.SpatialGate, starts.Gmlp, "timm"),
+        (starts.Static, starts.StaticMixer, "torch"),
+    ],
+)
+def test_the_first_start_is_the_built_in_mixers(varied, built_in, start):
+    ours, theirs = drawn(varied, start=start), drawn(built_in)
+    assert list(ours) == list(theirs)
+    for name, parameter in ours.items():
+        assert torch.equal(parameter, theirs[name]), name
+    assert all(torch.equal(parameter, ours[name]) for name, parameter in drawn(varied).items()), "and the default"
+
+
+HIDDEN = 4 * TOKENS
+
+
+@pytest.mark.parametrize(
+    ("varied", "start", "deviations"),
+    [
+        (starts.Attention, "torch", {"query_key_value.weight": (3 * 64) ** -0.5, "output.weight": (3 * 64) ** -0.5}),
+        (starts.Attention, "gpt2", {"query_key_value.weight": 0.02, "output.weight": 0.02 / 2**0.5}),
+        (
+            starts.TokenMlp,
+            "timm",
+            {"inward.weight": (2 / (TOKENS + HIDDEN)) ** 0.5, "outward.weight": (2 / (TOKENS + HIDDEN)) ** 0.5},
+        ),
+        (
+            starts.TokenMlp,
+            "torch",
+            {
+                "inward.weight": (3 * TOKENS) ** -0.5,
+                "inward.bias": (3 * TOKENS) ** -0.5,
+                "outward.weight": (3 * HIDDEN) ** -0.5,
+                "outward.bias": (3 * HIDDEN) ** -0.5,
+            },
+        ),
+        (
+            starts.SpatialGate,
+            "lucidrains",
+            {"matrix": 1e-3 / TOKENS / 3**0.5, "inward.weight": (3 * 64) ** -0.5, "outward.weight": (3 * 64) ** -0.5},
+        ),
+        (
+            starts.SpatialGate,
+            "torch",
+            {"matrix": (3 * TOKENS) ** -0.5, "bias": (3 * TOKENS) ** -0.5, "inward.weight": (3 * 64) ** -0.5},
+        ),
+        (
+            starts.Static,
+            "tensor2tensor",
+            {"matrix": TOKENS**-0.5, "value.weight": 64**-0.5, "output.weight": 64**-0.5},
+        ),
+    ],
+)
+def test_the_others_have_the_deviations_that_are_said_of_them(varied, start, deviations):
+    found = drawn(varied, start=start)
+    for name, deviation in deviations.items():
+        few = 0.2 if found[name].dim() == 1 else 0.05
+        assert found[name].std().item() == pytest.approx(deviation, rel=few), name
+    unchanged = drawn(varied)
+    assert all(not torch.equal(found[name], unchanged[name]) for name in deviations)
+
+
+def test_the_gates_bias_stays_at_one():
+    assert torch.equal(drawn(starts.SpatialGate, start="lucidrains")["bias"], torch.ones(TOKENS))
