@@ -11,12 +11,12 @@ from benchbed.boards.folders import find_boards, is_archive
 from benchbed.boards.overall import LevelRatio, Overall, over_levels
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import training_costs
-from benchbed.config.protocol import SIGNIFICANT
+from benchbed.config.protocol import FRESH_SEEDS, SIGNIFICANT
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError, ResultError
 from benchbed.reporting.wording import bound, options_line
 from benchbed.results.result import RESULT, Result, load_result
-from benchbed.results.stats import holm, permutation_p, ratio_of_means
+from benchbed.results.stats import detectable_ratio, holm, permutation_p, ratio_of_means
 from benchbed.storage.names import file_name
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Comparison:
         first, second = ((result.summary.solved, result.summary.seeds) for result in self.results)
         return bound(first, second)
 
+    def detectable(self, seeds: int | None = None) -> float | None:
+        """See `detectable_ratio`, of so many seeds a side; by default of as many as there are."""
+        first, second = (result.restricted_steps for result in self.results)
+        return detectable_ratio(first, second, seeds)
+
     @property
     def costs(self) -> list[Costs]:
         """See `training_costs`, one a run."""
@@ -82,6 +87,7 @@ class Comparison:
             "ratio_interval": self.interval,
             "p": self.p,
             "adjusted": self.adjusted,
+            "detectable_ratio": self.detectable(),
             "costs": self.costs,
         }
 
@@ -248,7 +254,7 @@ def on_fresh_seeds(
     """
     from benchbed.runs import again
 
-    seeds = again.fresh_seeds(again.MOST if count is None else count)
+    seeds = again.fresh_seeds(len(FRESH_SEEDS) if count is None else count)
     plans = [again.plan_again(result, seeds, device, out) for result in pair.results]
     first, second = (train(*plan) for plan in plans)
     return pair_of(pair.names, (first, second))

@@ -76,9 +76,7 @@ def compare(
     if isinstance(found, list):
         _show_levels(found, as_json=as_json, as_csv=as_csv)
     else:
-        _show_pair(found, as_json=as_json, as_csv=as_csv)
-        if not (fresh_seeds or as_json or as_csv or found.told_apart):
-            print("Other seeds may tell: add --fresh-seeds, and both are trained again.")
+        _show_pair(found, fresh_seeds=fresh_seeds, as_json=as_json, as_csv=as_csv)
 
 
 def _side(text: str) -> "str | list[Result]":
@@ -94,10 +92,10 @@ def _side(text: str) -> "str | list[Result]":
     return found
 
 
-def _show_pair(pair: "Comparison", *, as_json: bool, as_csv: bool) -> None:
+def _show_pair(pair: "Comparison", *, fresh_seeds: bool, as_json: bool, as_csv: bool) -> None:
     from benchbed.boards.views.pair_tables import pair_table
     from benchbed.boards.views.rows import pair_rows
-    from benchbed.boards.views.sentences import verdict
+    from benchbed.boards.views.sentences import resolution, verdict
 
     if as_json:
         print_json(pair.plain())
@@ -106,6 +104,10 @@ def _show_pair(pair: "Comparison", *, as_json: bool, as_csv: bool) -> None:
     else:
         console().print(pair_table(pair))
         console().print(verdict(pair), highlight=False)
+        if not pair.told_apart:
+            console().print(resolution(pair), highlight=False)
+        if not (pair.told_apart or fresh_seeds):
+            console().print("Other seeds may tell: add --fresh-seeds, and both are trained again.")
 
 
 def _show_levels(found: "list[LevelComparison]", *, as_json: bool, as_csv: bool) -> None:

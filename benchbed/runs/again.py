@@ -6,18 +6,14 @@ from pathlib import Path
 import torch
 
 from benchbed import __version__
+from benchbed.config.protocol import FRESH_SEEDS
 from benchbed.errors import OptionError, ResultError
 from benchbed.plugins.registry import find
 from benchbed.results.result import Result
 from benchbed.runs.execute import PlannedRun, prepare
 from benchbed.training.engine import EngineSettings
 
-__all__ = ["FRESH", "MOST", "fresh_seeds", "plan_again"]
-
-FRESH = 1_000_000
-"""First of the seeds that no track scores or tunes on."""
-MOST = 32
-"""As many of them can be asked for."""
+__all__ = ["fresh_seeds", "plan_again"]
 
 
 def fresh_seeds(count: int) -> list[int]:
@@ -26,9 +22,9 @@ def fresh_seeds(count: int) -> list[int]:
     Raises:
         OptionError: there are not as many.
     """
-    if not 1 <= count <= MOST:
-        raise OptionError(f"expected 1 to {MOST} fresh seeds, found {count}")
-    return list(range(FRESH, FRESH + count))
+    if not 1 <= count <= len(FRESH_SEEDS):
+        raise OptionError(f"expected 1 to {len(FRESH_SEEDS)} fresh seeds, found {count}")
+    return list(FRESH_SEEDS[:count])
 
 
 def plan_again(

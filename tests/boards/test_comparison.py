@@ -33,6 +33,8 @@ def test_comparing_a_pair(cli, run):
     told = re.search(r"(\S+) is faster than|are (not told apart)", text)
     assert told
     assert ("Other seeds may tell: add --fresh-seeds" in text) == bool(told[2])
+    shown = json.loads(cli("compare", "static_mixer", "softmax_attention", "--json")[1])["detectable_ratio"]
+    assert (f"8 a side tell a ratio of {shown:.2f} apart in four of five tries, 32 one of" in text) == bool(told[2])
     pair = json.loads(cli("compare", "static_mixer", run, "--json")[1])
     assert (pair["names"], pair["adjusted"]) == (["static_mixer", "mlp_mixer"], None)
     assert len(pair["steps"][0]) == len(pair["steps"][1]) == 8

@@ -20,6 +20,7 @@ from benchbed.boards.views.markdown import (
 from benchbed.boards.views.sentences import sort_rows
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
+from benchbed.results.stats import detectable_ratio
 
 LEVEL = "tiny/linear_map@s1"
 
@@ -150,9 +151,9 @@ def test_how_well_a_level_tells_mixers_apart(boards):
     pairs = [{"first": "a", "second": "b", "p": 0.01, "adjusted": adjusted} for adjusted in (0.049, 0.051)]
     board: Any = found | {"rows": rows, "pairs": pairs}
     track = load_track(str(boards / "tiny" / "track.yaml"))
-    assert (
-        "| `linear_map@s1` | 4 | 2 | 1 | `floor`, 15 | 1 | 1 of 2 |" in levels_markdown([board], track).splitlines()
-    )
+    ratio = detectable_ratio(steps["floor"], steps["all"])
+    row_of_level = f"| `linear_map@s1` | 4 | 2 | 1 | `floor`, 15 | 1 | 1 of 2 | {ratio:.2f} |"
+    assert row_of_level in levels_markdown([board], track).splitlines()
     page = boards.parent / "levels.md"
     page.write_text("<!-- levels: tiny linear_map@s1 -->\n<!-- /levels -->\n")
     assert fill_document(page, boards, write=True)

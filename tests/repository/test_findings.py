@@ -11,11 +11,11 @@ import pytest
 from benchbed import load_overall
 from benchbed.boards.entries.entry import load_entry
 from benchbed.boards.overall import LevelRatio, over_levels
+from benchbed.config.protocol import FRESH_SEEDS
 from benchbed.config.tracks import load_track
 from benchbed.reporting.wording import bound, with_interval
 from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import holm, permutation_p, ratio_of_means
-from benchbed.runs.again import FRESH
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "findings.md").read_text()
@@ -122,7 +122,7 @@ def fresh():
     for path in (ROOT / "docs" / "fresh-seeds").glob("*.csv"):
         with path.open() as file:
             rows = list(csv.DictReader(file))
-        assert [int(row.pop("seed")) for row in rows] == [FRESH + i for i in range(32)]
+        assert [int(row.pop("seed")) for row in rows] == list(FRESH_SEEDS)
         for mixer in rows[0]:
             steps[path.stem.replace("-", "@"), mixer] = [int(row[mixer]) for row in rows]
     return steps
@@ -134,7 +134,7 @@ def test_how_fast_fresh_seeds_are(fresh, mixer):
     steps, entry = fresh[level, mixer], load_entry(ROOT / "leaderboards" / "lite" / level / f"{mixer}.yaml")
     low, high = mean_interval(steps, 2000) or (0, 0)
     p = permutation_p(entry.steps, steps)
-    assert p in [one.p for one in entry.verifications if one.seeds[0] == FRESH]
+    assert p in [one.p for one in entry.verifications if one.seeds[0] == FRESH_SEEDS[0]]
     row = f"| `{mixer}` | {sum(steps) / 32:,.0f} [{low:,.0f}, {high:,.0f}] | {min(steps):,} to {max(steps):,} "
     assert f"{row}| {sum(entry.steps) / 16:,.0f} | {p:.2g} |" in PAGE.splitlines()
 
@@ -282,6 +282,19 @@ def test_every_interval_in_a_sentence_stands_in_a_table():
     said = re.findall(rf"{number} \[{number}, {number}\]", sentences)
     assert len(said) > 5
     assert [interval for interval in said if interval not in tables] == []
+
+
+def test_what_sixteen_seeds_can_see_is_said_as_the_table_has_it():
+    table, _, after = PAGE.partition("<!-- levels: lite")[2].partition("<!-- /levels -->")
+    found = dict(re.findall(r"^\| `(\S+)` \|.*\| ([\d.]+) \|$", table, flags=re.MULTILINE))
+    for called, kinds in {
+        "the automaton and on induction a ratio of": ["cellular_automata", "induction"],
+        "recall and copying of": ["associative_recall", "selective_copy"],
+        "the maps of": ["linear_map"],
+    }.items():
+        ratios = [ratio for level, ratio in found.items() if level.partition("@")[0] in kinds]
+        assert len(ratios) >= 2
+        assert f"on {called} {min(ratios)} to {max(ratios)}" in after
 
 
 def test_how_full_the_boards_are():

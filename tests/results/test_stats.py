@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchbed.boards.ranking import rank
-from benchbed.results.stats import correlation_interval, holm, paired_p, permutation_p, ratio_of_means, seed_agreement
+from benchbed.config.protocol import SIGNIFICANT
+from benchbed.results.stats import (
+    correlation_interval,
+    detectable_ratio,
+    holm,
+    paired_p,
+    permutation_p,
+    ratio_of_means,
+    seed_agreement,
+)
 
 grid = st.integers(1, 20).map(lambda k: 25 * k)
 SIDES = (("fast", 100), ("slow", 1000))
@@ -179,6 +188,32 @@ def test_the_interval_of_the_ratio_covers(factor):
         assert interval[0] <= ratio <= interval[1]
         hits += interval[0] <= truth <= interval[1]
     assert hits / 1000 > 0.92
+
+
+@pytest.mark.parametrize("deviation", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("seeds", [8, 16])
+def test_a_detectable_ratio_is_detected_in_about_four_of_five_tries(deviation, seeds):
+    """Of the logarithm of steps; steps are of a grid, as on a board, and the test is the exact one."""
+    rng = np.random.default_rng(0)
+
+    def told_apart(ratio, tries=250):
+        sides = np.exp(deviation * rng.standard_normal((2, tries, seeds))) * 400
+        sides[0] *= ratio
+        rounded = np.maximum(5, 5 * np.rint(sides / 5).astype(int))
+        return sum(permutation_p(a, b) < SIGNIFICANT for a, b in zip(*rounded.tolist(), strict=True)) / tries
+
+    spread = np.exp(deviation * rng.standard_normal((2, 4000))) * 400
+    ratio = detectable_ratio(*spread.tolist(), seeds=seeds)
+    assert ratio is not None
+    assert 0.8 < told_apart(ratio) < 0.9
+    assert told_apart(ratio**0.5) < 0.5, "and a smaller one is not"
+
+
+def test_more_seeds_detect_less_and_what_never_varies_has_no_detectable_ratio():
+    first, second = [100, 150, 200, 250], [300, 200, 350, 275]
+    four, as_they_are, sixteen = (detectable_ratio(first, second, seeds) or 0 for seeds in (4, None, 16))
+    assert four == as_they_are > sixteen > 1
+    assert detectable_ratio([5, 5, 5], [7, 7, 7]) is None
 
 
 def test_a_ratio_of_what_never_varies_has_no_interval():

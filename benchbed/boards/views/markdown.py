@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 
 from benchbed.boards.board import BoardRow, Standings, TunedRate
 from benchbed.boards.comparison import Comparison, compare
@@ -25,7 +26,7 @@ from benchbed.config.protocol import SIGNIFICANT
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import EntryError
 from benchbed.reporting.wording import number, options_line, place, with_interval
-from benchbed.results.stats import correlation_interval, holm, rank_correlation, seed_agreement
+from benchbed.results.stats import correlation_interval, detectable_ratio, holm, rank_correlation, seed_agreement
 from benchbed.storage.files import write_text
 
 __all__ = [
@@ -177,14 +178,23 @@ def levels_markdown(boards: Sequence[Standings], track: Track) -> str:
             f"`{fastest['name']}`, {fastest['mean_steps']:,.0f}",
             sum(max(row["steps"]) <= 2 * looks for row in ranked),
             f"{told} of {len(board['pairs'])}",
+            _detectable([row["steps"] for row in ranked if row["solved"] == row["seeds"]]),
         ]
         rows.append([f"`{board['level']}`", *map(str, cells)])
-    head = ["level", "mixers", "solve all seeds", "solve none", "fastest, mean", "at the floor", "pairs told apart"]
+    counts = ["mixers", "solve all seeds", "solve none", "fastest, mean", "at the floor", "pairs told apart"]
+    head = ["level", *counts, "detectable ratio"]
     said = (
         "At the floor: every seed solves by the second time that the board looks. Pairs: exact permutation tests, "
-        "false discovery rate 5%."
+        "false discovery rate 5%. Detectable: the ratio of mean steps that one such test tells apart in four of five "
+        "tries, if seeds spread as they do there; the median over pairs of mixers that solve every seed."
     )
-    return f"{_table(head, 'l---l--', rows)}\n\n{said}"
+    return f"{_table(head, 'l---l---', rows)}\n\n{said}"
+
+
+def _detectable(steps: Sequence[Sequence[int]]) -> str:
+    """The median over pairs of what their seeds can tell apart; empty without a pair."""
+    found = [ratio for first, second in combinations(steps, 2) if (ratio := detectable_ratio(first, second))]
+    return f"{median(found):.2f}" if found else ""
 
 
 def fill_document(path: Path, boards: Path, *, write: bool) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbed.boards.reading import read_beside_entries
-from benchbed.config.protocol import SIGNIFICANT
+from benchbed.config.protocol import FRESH_SEEDS, SIGNIFICANT
 from benchbed.reporting.wording import place, with_interval
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "overall_heads",
     "pair_cells",
     "provisional",
+    "resolution",
     "separation",
     "sort_rows",
     "standing",
@@ -138,6 +139,17 @@ def verdict(pair: "Comparison") -> str:
     faster, slower = (first, second) if pair.ratio < 1 else (second, first)
     said = f"{faster} is faster than {slower}" if pair.told_apart else f"{first} and {second} are not told apart"
     return f"{said}: {first} takes {ratio} times the mean steps of {second} ({tests})."
+
+
+def resolution(pair: "Comparison") -> str:
+    """What ratio the seeds of a pair can see, and as many fresh ones as there are."""
+    seeds = len(FRESH_SEEDS)
+    now, more = pair.detectable(), pair.detectable(seeds)
+    if now is None or more is None:
+        return "Neither side varies."
+    count = min(result.summary.seeds for result in pair.results)
+    said = f"If seeds spread as these do, {count} a side tell a ratio of {now:.2f} apart in four of five tries"
+    return f"{said}, {seeds} one of {more:.2f}." if count < seeds else f"{said}."
 
 
 def verdict_over_levels(found: "LevelComparison") -> str:
