@@ -32,7 +32,7 @@ class BoardRow(Costs):
     """One entry of a board."""
 
     name: str
-    """As readers know it: the mixer's name where that is enough."""
+    """As readers know it: the mixer, and the options that differ from its defaults."""
     entry: str
     """Its file, without the ending."""
     rank: int | None

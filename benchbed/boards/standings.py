@@ -1,6 +1,8 @@
 """From the entries of a board to its standings: ranks, tests, ratios and costs, as plain data for all readers."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +21,7 @@ from benchbed.results.scoring import restricted
 from benchbed.results.stats import ratio_of_means
 from benchbed.results.tuning import given_up_at
 from benchbed.storage.files import write_text
+from benchbed.storage.names import file_name
 
 __all__ = ["compute_standings", "training_costs", "write_standings"]
 
@@ -54,8 +57,8 @@ def compute_standings(folder: Path, guests: Sequence[Result] = ()) -> Standings:
     ranks, pairs = rank(
         {s.key: s.result.restricted_steps for s in standing if s.standing == "quick look" or _ranked(s.result)}
     )
-    baseline = _baseline(entries, load_track(str(folder.parent / "track.yaml")).baseline)
-    names = {s.key: s.name for s in standing}
+    mixer = load_track(str(folder.parent / "track.yaml")).baseline
+    baseline = next((entry for entry in entries if known[entry.entry] == mixer), None)
     rows = [_row(s, ranks.get(s.key), baseline) for s in standing]
     rows.sort(
         key=lambda row: (row["rank"] or len(rows) + 1, -row["solved"] / row["seeds"], row["mean_steps"], row["entry"])
@@ -64,7 +67,7 @@ def compute_standings(folder: Path, guests: Sequence[Result] = ()) -> Standings:
         "track": folder.parent.name,
         "level": folder.name,
         "budget": entries[0].result.config.budget.steps if entries else None,
-        "baseline": names[baseline.entry] if baseline else None,
+        "baseline": mixer if baseline else None,
         "rows": rows,
         "pairs": [{"first": a, "second": b, "p": p, "adjusted": q} for a, b, p, q in pairs],
         "stamp": stamp(folder),
@@ -98,20 +101,17 @@ def training_costs(result: Result) -> Costs:
 
 
 def _names(entries: list[Entry]) -> dict[str, str]:
-    """What readers call each entry: by its mixer where that is enough, and the precision the usual one."""
-    configs = [entry.result.config for entry in entries]
-    mixers = [config.mixer.name for config in configs]
-    plain = [mixers.count(config.mixer.name) == 1 and not config.tf32 for config in configs]
-    return {
-        entry.entry: mixer if enough else entry.entry
-        for entry, mixer, enough in zip(entries, mixers, plain, strict=True)
-    }
+    """What readers call each entry: its mixer, the options that differ from the defaults, and TF32.
 
-
-def _baseline(entries: list[Entry], mixer: str | None) -> Entry | None:
-    """The baseline's plainest entry: the one whose name says no option that differs from its defaults."""
-    mine = [entry for entry in entries if entry.result.config.mixer.name == mixer]
-    return min(mine, key=lambda entry: (entry.entry.count("="), entry.entry), default=None)
+    So `delta_net` is the mixer as published on every board, whoever else stands there. The number of a later entry
+    is left out where no other would be called the same.
+    """
+    called = {}
+    for entry in entries:
+        mixer = entry.result.config.mixer.name
+        called[entry.entry] = mixer + re.sub(r"(?<!=)-\d+$", "", entry.entry.removeprefix(file_name(mixer)))
+    several = Counter(called.values())
+    return {entry: name if several[name] == 1 else entry for entry, name in called.items()}
 
 
 def _rounded(data: Any) -> Any:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchbed.results.result import Result
 
-__all__ = ["begun_elsewhere", "bound", "clock", "number", "options_line", "place", "span", "with_interval"]
+__all__ = [
+    "begun_elsewhere",
+    "bound",
+    "clock",
+    "number",
+    "options_line",
+    "place",
+    "span",
+    "told_apart",
+    "with_interval",
+]
 
 
 def number(value: float | None, form: str = ",.0f", missing: str = "not reached") -> str:
@@ -32,6 +42,20 @@ def span(seeds: Sequence[int]) -> str:
 def options_line(options: Mapping[str, Any], separator: str = ", ") -> str:
     """`heads=8, groups=2`."""
     return separator.join(f"{name}={value}" for name, value in options.items())
+
+
+def told_apart(sides: tuple[tuple[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]) -> tuple[str, str]:
+    """Two names; where they are one, with the options that differ, else with A and B.
+
+    Args:
+        sides: a name and its options, twice.
+    """
+    (name, mine), (other_name, other) = sides
+    if name != other_name:
+        return name, other_name
+    differing = [option for option in mine if mine[option] != other.get(option)]
+    first, second = [options_line({key: side.get(key) for key in differing}) for side in (mine, other)]
+    return f"{name} ({first or 'A'})", f"{name} ({second or 'B'})"
 
 
 def bound(mine: tuple[int, int], other: tuple[int, int]) -> str:

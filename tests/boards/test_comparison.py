@@ -203,16 +203,40 @@ def test_a_level_that_one_lacks_is_named_and_a_shared_one_found(cli, two_levels)
     assert "found static_mixer on tiny/linear_map@s1 and softmax_attention on tiny/linear_map@s2" in err
 
 
+def called(path, name):
+    """Give an entry another name."""
+    entry = load_entry(path)
+    path.unlink()
+    save_entry(entry.model_copy(update={"entry": name}).sealed(), path.with_name(f"{name}.yaml"))
+
+
 def test_an_entry_is_found_by_its_files_name_as_well(two_levels):
     for folder in (two_levels / "tiny").glob("*/"):
-        (folder / "static_mixer.yaml").rename(folder / "static_mixer-heads=8.yaml")
-        entry = load_entry(folder / "static_mixer-heads=8.yaml")
-        save_entry(
-            entry.model_copy(update={"entry": "static_mixer-heads=8"}).sealed(), folder / "static_mixer-heads=8.yaml"
-        )
-    for name in ("static_mixer", "static_mixer-heads=8"):
+        called(folder / "static_mixer.yaml", "static_mixer-2")
+    for name in ("static_mixer", "static_mixer-2"):
         found = find_shared(two_levels, (name, "softmax_attention"), None)
         assert [all(both) for both in found.values()] == [True, True]
+
+
+def test_an_entry_with_an_option_is_not_found_as_its_mixer(two_levels):
+    for folder in (two_levels / "tiny").glob("*/"):
+        called(folder / "softmax_attention.yaml", "softmax_attention-heads=4")
+    assert all(map(all, find_shared(two_levels, ("softmax_attention-heads=4", "static_mixer"), None).values()))
+    with pytest.raises(EntryError, match="found it on no board"):
+        find_shared(two_levels, ("softmax_attention", "static_mixer"), None)
+
+
+def test_two_runs_of_one_mixer_are_told_apart_by_their_options(cli, boards, run, tmp_path):
+    other = shutil.copytree(run, tmp_path / "other")
+    result = load_result(run)
+    code, out, _ = cli("compare", run, other, "--json")
+    assert (code, json.loads(out)["names"]) == (0, ["mlp_mixer (A)", "mlp_mixer (B)"])
+    mixer = result.config.mixer.model_copy(update={"options": {"expansion": 2}})
+    changed = result.model_copy(update={"config": result.config.model_copy(update={"mixer": mixer})})
+    assert compare(boards, (result, changed), None, None).names == (
+        "mlp_mixer (expansion=4)",
+        "mlp_mixer (expansion=2)",
+    )
 
 
 def test_a_withdrawn_entry_is_no_level_that_two_share(two_levels):

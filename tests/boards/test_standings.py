@@ -37,6 +37,40 @@ def test_readers_call_an_entry_by_its_mixer_and_find_the_one_that_counts(superse
     assert shown["names"] == ["static_mixer-2", "softmax_attention"]
 
 
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["softmax_attention-heads=4"], ["softmax_attention-heads=4"]),
+        (["softmax_attention-heads=4-2"], ["softmax_attention-heads=4"]),
+        (["softmax_attention-shift=-2"], ["softmax_attention-shift=-2"]),
+        (["softmax_attention-tf32"], ["softmax_attention-tf32"]),
+        (["softmax_attention-2", "softmax_attention-heads=4"], ["softmax_attention", "softmax_attention-heads=4"]),
+        (["softmax_attention-2", "softmax_attention-3"], ["softmax_attention-2", "softmax_attention-3"]),
+    ],
+)
+def test_an_entry_is_called_by_the_options_that_it_was_published_with(boards, files, names):
+    """Else `delta_net` would be one mixer on a board where it has an option, and another one elsewhere."""
+    path = boards / LEVEL / "softmax_attention.yaml"
+    entry = load_entry(path)
+    path.unlink()
+    for name in files:
+        save_entry(entry.model_copy(update={"entry": name}).sealed(), path.with_name(f"{name}.yaml"))
+    found = {row["entry"]: row["name"] for row in read_standings(boards / LEVEL)["rows"]}
+    assert [found[file] for file in files] == names
+
+
+def test_an_entry_with_an_option_is_no_baseline(boards):
+    path = boards / LEVEL / "static_mixer.yaml"
+    entry = load_entry(path)
+    path.unlink()
+    save_entry(
+        entry.model_copy(update={"entry": "static_mixer-heads=4"}).sealed(), path.with_stem("static_mixer-heads=4")
+    )
+    board = read_standings(boards / LEVEL)
+    assert board["baseline"] is None
+    assert {row["ratio"] for row in board["rows"]} == {None}
+
+
 def test_stored_standings_are_read_and_stale_ones_are_not(boards):
     folder = boards / LEVEL
     computed = read_standings(folder)
