@@ -14,7 +14,7 @@ from benchbed.boards.standings import training_costs
 from benchbed.config.protocol import FRESH_SEEDS, SIGNIFICANT
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError, ResultError
-from benchbed.reporting.wording import bound, options_line, told_apart
+from benchbed.reporting.wording import bound, labels, options_line
 from benchbed.results.result import RESULT, Result, load_result
 from benchbed.results.stats import detectable_ratio, holm, permutation_p, ratio_of_means
 from benchbed.storage.names import file_name
@@ -142,8 +142,8 @@ def compare(boards: Path, sides: Sequence[Side], track: str | None, level: str |
     if home is not None and home == other_home:
         pairs = {frozenset((p["first"], p["second"])): p["adjusted"] for p in read_standings(home)["pairs"]}
         adjusted = pairs.get(frozenset((name, other_name)))
-    names = told_apart(((name, first.config.mixer.options), (other_name, second.config.mixer.options)))
-    return pair_of(names, (first, second), adjusted)
+    mine, theirs = labels([(name, first.config.mixer.options), (other_name, second.config.mixer.options)])
+    return pair_of((mine, theirs), (first, second), adjusted)
 
 
 def find_shared(boards: Path, sides: tuple[Sides, Sides], track: str | None) -> dict[Path, list[Side | None]]:

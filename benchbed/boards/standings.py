@@ -1,7 +1,6 @@
 """From the entries of a board to its standings: ranks, tests, ratios and costs, as plain data for all readers."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from statistics import fmean
 from typing import Any, NamedTuple, cast
 
 from benchbed.boards.board import BoardRow, Costs, Standings, TunedRate
-from benchbed.boards.entries.entry import Entry, current_entries, load_entry
+from benchbed.boards.entries.entry import Entry, current_entries, load_entry, without_number
 from benchbed.boards.folders import BOARD_FILE, entry_files, stamp
 from benchbed.boards.ranking import Place, rank
 from benchbed.config.protocol import MINIMUM_SEEDS
@@ -109,7 +108,7 @@ def _names(entries: list[Entry]) -> dict[str, str]:
     called = {}
     for entry in entries:
         mixer = entry.result.config.mixer.name
-        called[entry.entry] = mixer + re.sub(r"(?<!=)-\d+$", "", entry.entry.removeprefix(file_name(mixer)))
+        called[entry.entry] = mixer + without_number(entry.entry.removeprefix(file_name(mixer)))
     several = Counter(called.values())
     return {entry: name if several[name] == 1 else entry for entry, name in called.items()}
 

@@ -111,20 +111,36 @@ def class_attribute(target: str, attribute: str) -> Any:
         targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
         if attribute in [getattr(target, "id", "") for target in targets]:
             value = getattr(line, "value", None)
-            try:
-                return ast.literal_eval(value) if value else None
-            except ValueError:
-                return None
+            found = _literal(value) if value else None
+            return None if found is ... else found
     return None
 
 
-def keyword_arguments(target: str) -> list[str] | None:
-    """Keyword-only arguments of the constructor that a class itself writes; None if it inherits it."""
+def keyword_arguments(target: str) -> dict[str, Any] | None:
+    """Keyword-only arguments of the constructor that a class itself writes; None if it inherits it.
+
+    Returns:
+        Their defaults by name, `...` for one that is no literal or that there is not.
+    """
     node = _class(target)
     made = [
         item for item in (node.body if node else []) if isinstance(item, ast.FunctionDef) and item.name == "__init__"
     ]
-    return [argument.arg for argument in made[-1].args.kwonlyargs] if made and not made[-1].args.kwarg else None
+    if not made or made[-1].args.kwarg:
+        return None
+    arguments = made[-1].args
+    return {
+        name.arg: _literal(value) if value else ...
+        for name, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    }
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of a literal; `...` for anything else."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ...
 
 
 def is_as_written(cls: type) -> bool:

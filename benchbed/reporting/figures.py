@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchbed.errors import OptionError, ResultError
+from benchbed.reporting.wording import labels
 from benchbed.results.history import History
 from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
@@ -86,8 +87,9 @@ def plot_results(results: Sequence[tuple[Result, History]], path: Path) -> None:
     matplotlib.use("Agg")
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     curves, solved = figure.subplots(1, 2)
-    for number, (result, history) in enumerate(results):
-        colour, summary, mixer = f"C{number % 10}", result.summary, result.config.mixer.name
+    mixers = labels([(result.config.mixer.name, result.config.mixer.options) for result, _ in results])
+    for number, (mixer, (result, history)) in enumerate(zip(mixers, results, strict=True)):
+        colour, summary = f"C{number % 10}", result.summary
         lines = [(history.steps, losses) for losses in history.loss.mean(axis=2)]
         draw_losses(curves, result.members, lines, colour, label=mixer)
         label = f"{mixer}: {summary.solved} of {summary.seeds}"

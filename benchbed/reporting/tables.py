@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchbed.reporting.wording import begun_elsewhere, bound, clock, number, options_line, with_interval
+from benchbed.reporting.wording import begun_elsewhere, bound, clock, labels, number, options_line, with_interval
 
 if TYPE_CHECKING:
     from benchbed.checks.findings import Finding
@@ -60,13 +60,14 @@ def result_table(result: "Result", history: "History | None" = None) -> Renderab
 def comparison_table(results: Sequence["Result"]) -> Table:
     """Several results against the first."""
     first = results[0].config
-    title = f"{first.level}, track {first.track.name} {first.track.version}; ratio to {first.mixer.name}"
+    mixers = labels([(result.config.mixer.name, result.config.mixer.options) for result in results])
+    title = f"{first.level}, track {first.track.name} {first.track.version}; ratio to {mixers[0]}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in ("mixer", "solved", "mean steps [95%]", "ratio", "median", "rate"):
         table.add_column(column, justify="left" if column == "mixer" else "right", overflow="fold")
-    for result in results:
+    for mixer, result in zip(mixers, results, strict=True):
         table.add_row(
-            result.config.mixer.name,
+            mixer,
             f"{result.summary.solved}/{result.summary.seeds}",
             _mean(result),
             _ratio(result, results[0]),

@@ -14,7 +14,6 @@ __all__ = [
     "options_line",
     "place",
     "span",
-    "told_apart",
     "with_interval",
 ]
 
@@ -44,18 +43,23 @@ def options_line(options: Mapping[str, Any], separator: str = ", ") -> str:
     return separator.join(f"{name}={value}" for name, value in options.items())
 
 
-def told_apart(sides: tuple[tuple[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]) -> tuple[str, str]:
-    """Two names; where they are one, with the options that differ, else with A and B.
+def labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Names of several things side by side; of those that are called the same, with the options that differ.
 
     Args:
-        sides: a name and its options, twice.
+        named: each one's name and options. What differs in nothing is numbered.
     """
-    (name, mine), (other_name, other) = sides
-    if name != other_name:
-        return name, other_name
-    differing = [option for option in mine if mine[option] != other.get(option)]
-    first, second = [options_line({key: side.get(key) for key in differing}) for side in (mine, other)]
-    return f"{name} ({first or 'A'})", f"{name} ({second or 'B'})"
+    alike: dict[str, list[Mapping[str, Any]]] = {}
+    for name, options in named:
+        alike.setdefault(name, []).append(options)
+    found = [f"{name} {_differing(options, alike[name])}".strip() for name, options in named]
+    numbers = [found[: place + 1].count(label) for place, label in enumerate(found)]
+    return [f"{label} ({n})" if found.count(label) > 1 else label for label, n in zip(found, numbers, strict=True)]
+
+
+def _differing(options: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
+    """Those that some of several have otherwise."""
+    return options_line({k: v for k, v in options.items() if any(other.get(k) != v for other in among)})
 
 
 def bound(mine: tuple[int, int], other: tuple[int, int]) -> str:

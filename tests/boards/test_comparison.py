@@ -230,12 +230,12 @@ def test_two_runs_of_one_mixer_are_told_apart_by_their_options(cli, boards, run,
     other = shutil.copytree(run, tmp_path / "other")
     result = load_result(run)
     code, out, _ = cli("compare", run, other, "--json")
-    assert (code, json.loads(out)["names"]) == (0, ["mlp_mixer (A)", "mlp_mixer (B)"])
+    assert (code, json.loads(out)["names"]) == (0, ["mlp_mixer (1)", "mlp_mixer (2)"])
     mixer = result.config.mixer.model_copy(update={"options": {"expansion": 2}})
     changed = result.model_copy(update={"config": result.config.model_copy(update={"mixer": mixer})})
     assert compare(boards, (result, changed), None, None).names == (
-        "mlp_mixer (expansion=4)",
-        "mlp_mixer (expansion=2)",
+        "mlp_mixer expansion=4",
+        "mlp_mixer expansion=2",
     )
 
 

@@ -1,6 +1,14 @@
 import pytest
 
-from benchbed.plugins.sources import class_attribute, first_line, public_class, source_files, source_hash, source_path
+from benchbed.plugins.sources import (
+    class_attribute,
+    first_line,
+    keyword_arguments,
+    public_class,
+    source_files,
+    source_hash,
+    source_path,
+)
 
 
 @pytest.fixture
@@ -95,6 +103,19 @@ def test_a_class_attribute_is_read_without_importing(tmp_path, monkeypatch):
     assert class_attribute("some_module:A", "other") is None
     assert class_attribute("some_module:B", "version") is None
     assert class_attribute("nowhere:A", "version") is None
+
+
+def test_keyword_arguments_are_read_with_their_defaults(tmp_path, monkeypatch):
+    code_hash(
+        tmp_path,
+        monkeypatch,
+        "class A:\n    def __init__(self, dim, *, heads: int = -8, cell: str = 'a', size=2 * 3, needed): ...\n"
+        "class B(A):\n    pass\n"
+        "class C:\n    def __init__(self, *, heads=1, **others) -> None: ...\n",
+    )
+    assert keyword_arguments("some_module:A") == {"heads": -8, "cell": "a", "size": ..., "needed": ...}
+    assert keyword_arguments("some_module:B") is None, "inherited"
+    assert keyword_arguments("some_module:C") is None, "there may be others"
 
 
 def test_what_is_not_there_has_no_source():

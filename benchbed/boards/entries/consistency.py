@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchbed.boards.entries.entry import Entry, entry_folder
+from benchbed.boards.entries.entry import Entry, entry_folder, entry_name, without_number
 from benchbed.config.protocol import MINIMUM_SEEDS, PLATEAU_END
 from benchbed.config.run_config import MixerReference, TaskReference
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
 from benchbed.plugins.registry import Kind, plugins
-from benchbed.plugins.sources import class_attribute
+from benchbed.plugins.sources import class_attribute, keyword_arguments
 from benchbed.results.scoring import MemberRow, summarise
 from benchbed.results.tuning import choose_learning_rate, races, stops_by_mistake
 from benchbed.storage.names import file_name
@@ -109,7 +109,10 @@ def _tuning(entry: Entry, track: Track) -> Iterator[Discrepancy]:
 
 
 def check_sources(entry: Entry) -> Iterator[Discrepancy]:
-    """Where the source is at hand it must be the one that was scored; it is read and not imported."""
+    """Where the source is at hand it must be the one that was scored, and its defaults say what the entry is called.
+
+    It is read and not imported.
+    """
     config = entry.result.config
     references: list[tuple[Kind, MixerReference | TaskReference]] = [("mixer", config.mixer), ("task", config.task)]
     for kind, reference in references:
@@ -126,9 +129,20 @@ def check_sources(entry: Entry) -> Iterator[Discrepancy]:
                 f"{plugin.source_hash} (the source at hand; run the {kind} again and supersede the entry)",
                 reference.source_hash,
             )
+        elif kind == "mixer" and plugin.source_hash == reference.source_hash:
+            yield from _of_the_name(entry, keyword_arguments(plugin.target))
         version = class_attribute(plugin.target, "version")
         if kind == "task" and version is not None and version != config.task.task_version:
             yield Discrepancy("result.config.task.task_version", version, config.task.task_version)
+
+
+def _of_the_name(entry: Entry, defaults: dict[str, Any] | None) -> Iterator[Discrepancy]:
+    """The name says which options differ from the defaults, as far as the source writes these down."""
+    config = entry.result.config
+    if defaults is None or defaults.keys() != config.mixer.options.keys() or ... in defaults.values():
+        return
+    if without_number(entry.entry) != (name := entry_name(config, defaults)):
+        yield Discrepancy("entry", f"{name}, by the options that are not the defaults", entry.entry)
 
 
 def _of_the_rows(entry: Entry) -> Iterator[Discrepancy]:

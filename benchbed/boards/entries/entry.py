@@ -6,7 +6,8 @@ may be set.
 """
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from benchbed.boards.folders import track_folder
+from benchbed.config.run_config import RunConfig
 from benchbed.errors import EntryError
+from benchbed.reporting.wording import options_line
 from benchbed.results.history import History
 from benchbed.results.result import Result
 from benchbed.storage.files import YamlError, load_yaml, write_yaml
@@ -30,10 +33,12 @@ __all__ = [
     "current_entries",
     "digest",
     "entry_folder",
+    "entry_name",
     "load_entry",
     "loss_curves",
     "read_entry",
     "save_entry",
+    "without_number",
 ]
 
 _log = logging.getLogger("benchbed")
@@ -182,3 +187,20 @@ def current_entries(entries: list[Entry]) -> list[Entry]:
     """Those of a board's entries that count: neither withdrawn nor superseded."""
     replaced = {entry.provenance.supersedes for entry in entries if entry.standing != "withdrawn"}
     return [entry for entry in entries if entry.standing != "withdrawn" and entry.entry not in replaced]
+
+
+def entry_name(config: RunConfig, defaults: Mapping[str, Any]) -> str:
+    """What the first entry of a run is called: its mixer, the options that differ from the defaults, and TF32.
+
+    Args:
+        config: of the run.
+        defaults: every option of the mixer.
+    """
+    options = {name: value for name, value in config.mixer.options.items() if value != defaults[name]}
+    precision = "tf32" if config.tf32 else ""
+    return "-".join(filter(None, [file_name(config.mixer.name), options_line(options, "-"), precision]))
+
+
+def without_number(name: str) -> str:
+    """The name of an entry without the number that tells a later one from the first."""
+    return re.sub(r"(?<!=)-\d+$", "", name)

@@ -4,16 +4,22 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
-from benchbed.boards.entries.entry import Entry, Provenance, entry_folder, load_entry, loss_curves, save_entry
+from benchbed.boards.entries.entry import (
+    Entry,
+    Provenance,
+    entry_folder,
+    entry_name,
+    load_entry,
+    loss_curves,
+    save_entry,
+)
 from benchbed.boards.folders import entry_files, is_archive
 from benchbed.checks.mixer import Subject, conformance
 from benchbed.errors import EntryError
 from benchbed.plugins.registry import Plugin, find
-from benchbed.reporting.wording import options_line
 from benchbed.results.history import load_history
 from benchbed.results.result import Result, load_result
 from benchbed.storage.git import git
-from benchbed.storage.names import file_name
 
 __all__ = ["command_of", "submit"]
 
@@ -111,15 +117,12 @@ def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: s
 
 
 def _name(result: Result, plugin: Plugin, folder: Path, supersedes: str | None) -> str:
-    """The mixer's name, the options that differ from its defaults, TF32, and a number if it is not the first."""
+    """See `entry_name`; and a number if it is not the first."""
     published = {path.stem: path for path in entry_files(folder)}
     for path in published.values():
         if load_entry(path).result.identity == result.identity:
             raise EntryError(f"this run is published already, as {path}")
-    defaults = plugin.resolve({})
-    chosen = {name: value for name, value in result.config.mixer.options.items() if value != defaults[name]}
-    precision = "tf32" if result.config.tf32 else ""
-    name = "-".join(filter(None, [file_name(plugin.label), options_line(chosen, "-"), precision]))
+    name = entry_name(result.config, plugin.resolve({}))
     if supersedes is not None and supersedes not in published:
         raise EntryError(
             f"--supersedes {supersedes}: expected an entry of {folder}, known: {', '.join(published) or 'none'}"
