@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from benchbed.lab.paper.claims import (
 )
 from benchbed.lab.paper.experiments import FIGURES, Experiment, lines_of
 from benchbed.lab.sweep.cells import plan_cells
-from benchbed.results.stats import rank_correlation
+from benchbed.reporting.wording import with_interval
+from benchbed.results.stats import permutation_p, rank_correlation, ratio_of_means
 
 
 def line(*groups, label="line"):
@@ -230,3 +232,18 @@ def test_a_published_verdict_follows_from_its_numbers_and_the_page_says_the_same
         line for line in page.splitlines() if line.startswith(f"| [`{verdict['figure']}`]")
     )
     assert (path.parent / "figure.png").exists()
+
+
+def test_what_is_said_of_the_harder_map_in_steps_follows_from_its_seeds():
+    docs = PUBLISHED[0].parents[2]
+    cells = yaml.safe_load((docs / "paper" / "fig6-mixer-medium" / "numbers.yaml").read_text())["cells"]
+    steps = {cell["mixer"]: cell["steps"] for cell in cells}
+    mlp, attention = steps["mlp_mixer"], steps["multi_head_attention"]
+    ratio, interval = ratio_of_means(mlp, attention)
+    shown = with_interval(ratio, interval, ".2f")
+    page = " ".join((docs / "paper.md").read_text().split())
+    solved = [sum(step < 10_000 for step in side) for side in (mlp, attention)]
+    assert f"the token MLP solves {solved[0]} of 16 seeds and attention {solved[1]}:" in page
+    assert f"{fmean(mlp):,.0f} against {fmean(attention):,.0f} on average, a ratio of < {shown}" in page
+    assert f"exact permutation test p = {permutation_p(mlp, attention):.2g}." in page
+    assert f"{solved[0]} seeds of 16 against {solved[1]}, at most {shown}" in (docs / "findings.md").read_text()
