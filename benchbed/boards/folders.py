@@ -23,7 +23,7 @@ __all__ = [
 BOARD_FILE = "board.json"
 """The file beside a board's entries that holds their standings."""
 _FORM = b"6"
-"""Another one whenever standings have other fields, or fields another meaning, so that older files of them are not read."""
+"""Another one whenever standings have other fields, or fields another meaning, so that older files are not read."""
 
 
 class Sort(StrEnum):

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from benchbed.boards.comparison import compare_levels, find_shared
-from benchbed.boards.entries.entry import load_entry
+from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.entries.submission import submit
 from benchbed.boards.overall import read_overall
 from benchbed.boards.views.sentences import overall_cells, pair_cells, verdict_over_levels
@@ -126,8 +126,6 @@ def test_a_mixers_page_where_the_baseline_has_no_level_of_it(boards, tmp_path):
 
 
 def test_a_withdrawn_entry_keeps_its_page(boards, tmp_path):
-    from benchbed.boards.entries.entry import save_entry
-
     path = boards / LEVEL / "static_mixer.yaml"
     save_entry(load_entry(path).model_copy(update={"withdrawn": "wrong seed"}).sealed(), path)
     write_site(boards, tmp_path / "site")
@@ -162,12 +160,9 @@ document.body.innerHTML = `<pre id="seen">${JSON.stringify({seen, wide, asked, f
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize("width", [1280, 400])
-def test_in_a_browser(site, boards, width):
-    index = site / "index.html"
-    index.write_text(index.read_text().replace("</body>", f"{PROBE}</body>"))
+def told_by_a_browser(page, probe, width):
+    """What a script at the end of a page finds, and what the browser logs."""
+    page.write_text(page.read_text().replace("</body>", f"{probe}</body>"))
     process = subprocess.run(
         [
             str(CHROMIUM),
@@ -177,7 +172,7 @@ def test_in_a_browser(site, boards, width):
             "--enable-logging=stderr",
             f"--window-size={width},900",
             "--dump-dom",
-            index.as_uri(),
+            page.as_uri(),
         ],
         capture_output=True,
         text=True,
@@ -185,7 +180,14 @@ def test_in_a_browser(site, boards, width):
     )
     found = re.search(r'<pre id="seen">(.*?)</pre>', process.stdout)
     assert found, process.stderr
-    told = json.loads(found[1])
+    return json.loads(found[1]), process.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_in_a_browser(site, boards, width):
+    told, log = told_by_a_browser(site / "index.html", PROBE, width)
     first, ascending, descending, by_name = told["seen"]
     parameters = {p.stem: load_entry(p).result.costs.parameters for p in (boards / LEVEL).glob("*.yaml")}
     assert sorted(first) == sorted(parameters)
@@ -197,5 +199,30 @@ def test_in_a_browser(site, boards, width):
     assert told["columns"] == [8, 15], "the rest at a click"
     assert told["first_picture"], "a picture comes before the first table"
     assert not told["wide"], "only the table scrolls sideways, and not the page"
-    assert "CONSOLE" not in process.stderr
+    assert "CONSOLE" not in log
     assert told["asked"] == [], "the page asks nobody for anything"
+
+
+WIDTHS = """
+<script>
+const root = document.documentElement;
+const seen = {page: root.scrollWidth, window: root.clientWidth, pictures: document.querySelectorAll("svg").length};
+document.body.innerHTML = `<pre id="seen">${JSON.stringify(seen)}</pre>`;
+</script>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_a_mixers_page_fits_a_small_screen_however_long_its_name_is(boards, tmp_path):
+    path = boards / LEVEL / "softmax_attention.yaml"
+    name = "softmax_attention-a_very_long_name_of_an_option=True-and_another_one=False"
+    entry = load_entry(path).model_copy(update={"entry": name}).sealed()
+    path.unlink()
+    save_entry(entry, path.with_name(f"{name}.yaml"))
+    write_site(boards, tmp_path / "site")
+    for page in (f"tiny.{name}.html", f"tiny.linear_map@s1.{name}.html", "index.html"):
+        told, log = told_by_a_browser(tmp_path / "site" / page, WIDTHS, 400)
+        assert told["page"] == told["window"], page
+        assert told["pictures"] >= 2
+        assert "CONSOLE" not in log
