@@ -99,14 +99,18 @@ class Group:
         return self._optimiser.weights.detach()
 
     def snapshot(self) -> list[dict[str, Tensor]]:
-        """A copy of what each member has learned, on the group's device."""
+        """A copy of what each member has learned, on the group's device, and whether it met the criterion last."""
         state = self._optimiser.state()
-        return [{name: tensor[i].clone() for name, tensor in state.items()} for i in range(len(self.members))]
+        return [
+            {**{name: tensor[i].clone() for name, tensor in state.items()}, "met": torch.tensor(met)}
+            for i, met in enumerate(self._met)
+        ]
 
     def restore(self, rows: list[dict[str, Tensor]]) -> None:
         """Put back what `snapshot` took."""
         for name, tensor in self._optimiser.state().items():
             tensor.copy_(torch.stack([row[name] for row in rows]))
+        self._met = [bool(row.get("met", False)) for row in rows]  # earlier checkpoints lack it
 
     def gradients(self, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of every scored token `(E, N)`, and the weights' gradients `(E, P)`.

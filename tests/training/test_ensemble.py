@@ -11,6 +11,7 @@ from benchbed.config.request import RunRequest
 from benchbed.contracts import TaskWithTargets
 from benchbed.plugins.registry import plugins
 from benchbed.training import workers
+from benchbed.training.confirmation.hidden import Confirmation
 from benchbed.training.engine import Engine, EngineSettings, choose_engine, why_not_vmap, worth_compiling
 from benchbed.training.ensemble import Ensemble
 from benchbed.training.group import Group
@@ -79,6 +80,24 @@ def test_every_engine_starts_from_the_same_weights_and_data(configure, engine):
     assert all(map(torch.equal, first, again))
     assert not torch.equal(first.tokens, recipe.training_data(7, recipe.make_task(7), 4).tokens)
     assert not torch.equal(recipe.held_out_data(7, task).tokens[:64], first.tokens.flatten(0, 1)[:64])
+
+
+def test_a_member_that_is_restored_is_asked_again_no_more_often_than_one_that_went_on(configure, monkeypatch):
+    """Else a run that was stopped between a solve and its confirmation could end otherwise than one that was not."""
+    recipe, _ = make_recipe(configure())
+    asked = []
+    monkeypatch.setattr(
+        "benchbed.training.group.confirm",
+        lambda *_: asked.append(1) or Confirmation(solved=len(asked) == 1, leaks=len(asked) > 1),
+    )
+    group = Group(recipe, members([0]), CPU, vectorise=False)
+    while not asked:
+        (met,) = group.advance()
+    assert met.solved
+    again = Group(recipe, members([0]), CPU, vectorise=False, step=group.step)
+    again.restore(group.snapshot())
+    assert again.advance() == group.advance()
+    assert len(asked) == 1
 
 
 def test_the_global_generator_is_left_as_it_was(configure):
