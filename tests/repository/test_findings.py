@@ -4,6 +4,7 @@ import csv
 import re
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -217,6 +218,82 @@ def test_how_much_starts_and_mixers_differ_on_16_bits(bits16):
     assert ["slower" in row for row in rows_of(bits16, pairs, 10_000)] == [True, True, True, False]
 
 
+VARIED = {
+    "mlp_mixer": ("token-mlp.csv", "flax"),
+    "gmlp": ("spatial-gate.csv", "timm"),
+    "static_mixer": ("static.csv", "torch"),
+}
+"""The seeds of other starts of a mixer, and the start of its entry."""
+
+
+@pytest.fixture(scope="module")
+def varied():
+    """min(steps, budget) of every seed of three mixers on the map of 8 bits, by mixer and start."""
+    board = ROOT / "leaderboards" / "lite" / "linear_map@s3"
+    return {
+        (mixer, start): steps
+        for mixer, (name, first) in VARIED.items()
+        for start, steps in ({first: load_entry(board / f"{mixer}.yaml").steps} | swept(name)).items()
+    }
+
+
+@pytest.mark.parametrize("mixer", VARIED)
+def test_how_fast_other_starts_of_three_mixers_are(varied, mixer):
+    rows = [line for line in PAGE.splitlines() if line.startswith(f"| `{mixer}` | `")]
+    mine = {start: steps for (name, start), steps in varied.items() if name == mixer}
+    assert len(rows) == len(mine) >= 2
+    for row, (start, steps) in zip(rows, mine.items(), strict=True):
+        low, high = mean_interval(steps, 2000) or (0, 0)
+        solved = [step for step in steps if step < 2000]
+        steps_of = f"{min(solved):,} to {max(solved):,}" if solved else "none"
+        mean = f"{sum(steps) / 16:,.0f} [{low:,.0f}, {high:,.0f}]"
+        assert row.startswith(f"| `{mixer}` | `{start}` | {len(solved)}/16 | {mean} | {steps_of} |")
+
+
+def test_how_much_starts_of_three_mixers_differ(varied, starts):
+    pairs: dict[str, tuple[Any, Any]] = {
+        f"`{mixer}`, `{start}`, `{VARIED[mixer][1]}`": ((mixer, start), (mixer, VARIED[mixer][1]))
+        for mixer, start in varied
+        if start not in (VARIED[mixer][1], "lucidrains")  # which solves no seed, as the entry
+    }
+    pairs["`static_mixer` with `tensor2tensor`, attention with the same"] = (
+        ("static_mixer", "tensor2tensor"),
+        "attention",
+    )
+    assert len(rows_of(varied | {"attention": starts["multi_head_attention"]}, pairs)) == 5
+
+
+def test_a_pair_by_the_starts_of_both(varied, starts):
+    """A cell is the ratio of the token MLP with one start to attention with another; bold where Holm's p is small."""
+    rows = {
+        start: next(line for line in PAGE.splitlines() if line.startswith(f"| token MLP, `{start}` |"))
+        for start in ("flax", "timm", "torch")
+    }
+    columns = ("tensor2tensor", "torch", "gpt2")
+    pairs = {(mine, theirs): (varied["mlp_mixer", mine], starts[theirs]) for mine in rows for theirs in columns}
+    adjusted = dict(zip(pairs, holm([permutation_p(*pair) for pair in pairs.values()]), strict=True))
+    for mine, row in rows.items():
+        for theirs, cell in zip(columns, row.split("|")[2:-1], strict=True):
+            sides = pairs[mine, theirs]
+            sign = bound(*((sum(step < 2000 for step in side), 16) for side in sides))
+            shown = sign + with_interval(*ratio_of_means(*sides), ".2f")
+            assert cell.strip() == (f"**{shown}**" if adjusted[mine, theirs] < 0.05 else shown)
+
+
+def test_gmlp_leaves_its_plateau_from_one_start_alone():
+    with (ROOT / "docs" / "starts" / "spatial-gate.csv").open() as file:
+        ends = {start: [] for start in ("lucidrains", "torch")}
+        for row in csv.DictReader(file):
+            ends[row["mixer.start"]].append(row["plateau_end"])
+    entry = load_entry(ROOT / "leaderboards" / "lite" / "linear_map@s3" / "gmlp.yaml").result
+    assert {row.plateau_end for row in [*entry.members, *entry.tuning]} == {None}
+    assert set(ends["lucidrains"]) == {""}
+    assert (
+        f"from that of `nn.Linear` it leaves it in all sixteen, by step {max(map(int, ends['torch']))} at the latest"
+        in PAGE
+    )
+
+
 @pytest.fixture(scope="module")
 def six():
     """min(steps, budget) of every seed by level of the six and mixer, and of attention with `torch`'s start."""
@@ -243,7 +320,7 @@ def test_the_other_start_on_six_levels(six):
 
 def test_who_is_ahead_of_attention_with_the_other_start_over_six_levels(six):
     levels, steps = six
-    text = PAGE.partition("**Over the six levels**")[2].partition("\n## ")[0]
+    text = PAGE.partition("**Over the six levels**")[2].partition("\n- ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) >= 5
     for name, *cells in rows:
