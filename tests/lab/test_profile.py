@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from benchbed.errors import OptionError
+from benchbed.lab.profile.start import measure_start
 from benchbed.lab.profile.state import measure_state
 from benchbed.plugins.registry import find
 from benchbed.runs import matching
@@ -57,6 +58,33 @@ def test_a_mixer_that_keeps_everything():
     state = measure_state(Sum, width=4, pasts=(3, 6))
     assert state.full
     assert "up to 24 numbers at least" in str(state)
+
+
+class Weighted(nn.Module):
+    """The sum of all earlier tokens times one number, and the token itself times another."""
+
+    def __init__(self, earlier, own):
+        super().__init__()
+        self.earlier, self.own = earlier, own
+
+    def forward(self, x):
+        return self.earlier * torch.cat((0 * x[:, :1], x[:, :-1]), dim=1).cumsum(1) + self.own * x
+
+
+@pytest.mark.parametrize(
+    ("earlier", "own", "ratio", "said"),
+    [
+        (1, 1, 3, "earlier tokens move an output "),  # the sum of nine numbers moves three times as far as one
+        (1e-6, 2, 1.5e-6, "earlier tokens move an output "),
+        (0, 1, 0, "earlier tokens move an output 0 times as far as its own token does"),
+        (1, 0, None, "earlier tokens alone move an output"),
+        (0, 0, None, "no token moves an output"),
+    ],
+)
+def test_how_much_a_mixer_mixes_at_its_start(earlier, own, ratio, said):
+    found = measure_start(lambda *_: Weighted(earlier, own), 32, 10)
+    assert found.ratio == (None if ratio is None else pytest.approx(ratio, rel=0.03))
+    assert str(found).startswith(said)
 
 
 def test_a_triangular_system_is_counted(configure):
@@ -130,6 +158,7 @@ def test_show_mixer(cli, tiny_path):
     code, out, err = cli("show", "mixer", "gru", "--track", tiny_path)
     assert code == 0, err
     assert "16 numbers, however long the past" in out
+    assert "earlier tokens move an output 0." in out
     assert "linear_map@s1" in out
     code, out, _ = cli("show", "mixer", "gru", "--track", tiny_path, "--mixer-option", "layers=2", "--json")
     profile = json.loads(out)

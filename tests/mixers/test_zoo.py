@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from benchbed.lab.profile.start import measure_start
 from benchbed.plugins.registry import find, plugins
+from benchbed.training.seeding import seeded_globally
 
 shared = importlib.import_module("benchbed.mixers._recurrence")
 
@@ -273,6 +275,23 @@ def test_positions_change_attention(x, positions):
         build("multi_head_attention", heads=2, positions=positions),
     )
     assert not torch.allclose(plain(x), changed(x))
+
+
+@pytest.mark.parametrize("name", [p.name for p in plugins("mixer") if p.built_in and not p.needs])
+def test_the_page_says_how_much_a_mixer_mixes_at_its_start(name):
+    def build(dim, length):
+        with seeded_globally(0, "weights"):
+            return find("mixer", name).load()(dim, length)
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "zoo.md").read_text()
+    row = next(
+        line for line in text.partition("## What each costs")[2].splitlines() if line.startswith(f"| `{name}`")
+    )
+    said, ratio = row.split("|")[-2].strip(), measure_start(build, 64, 16).ratio
+    if ratio is None:
+        assert said == "no token moves it"
+    else:
+        assert float(said) == pytest.approx(ratio, rel=0.06)
 
 
 def test_the_page_says_what_every_mixer_is_compared_with():

@@ -1,9 +1,9 @@
 """What a mixer costs, measured: parameters, FLOPs, time of a training step and state, at the shapes of a track."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -11,6 +11,7 @@ from benchbed.config.request import RunRequest
 from benchbed.config.run_config import RunConfig
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
+from benchbed.lab.profile.start import StartMixing, measure_start
 from benchbed.lab.profile.state import StateSize, measure_state
 from benchbed.plugins.registry import find
 from benchbed.results.result import Costs
@@ -19,6 +20,8 @@ from benchbed.training.recipe import make_recipe
 from benchbed.training.seeding import seeded_globally
 
 __all__ = ["LevelCosts", "MixerProfile", "profile_mixer"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class MixerProfile:
     track: str
     baseline: str | None
     levels: list[LevelCosts]
+    start: StartMixing | str
+    """At the first of the levels; or why it could not be measured."""
     state: StateSize | str
-    """Or why it could not be measured."""
+    """Likewise."""
 
 
 def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingProxyType({})) -> MixerProfile:
@@ -69,10 +74,15 @@ def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingPr
         with seeded_globally(0, "weights"):
             return plugin.load()(dim, length, **resolved)
 
-    try:
-        state = "not measured: its kernels have no double precision" if plugin.needs_cuda else measure_state(build)
-    except (BenchbedError, RuntimeError) as error:
-        state = f"not measured: {' '.join(str(error).split())[:120]}"
+    def measured(measure: Callable[[], T]) -> T | str:
+        if plugin.needs_cuda:
+            return "not measured: its kernels compute on a GPU alone, and not in double precision"
+        try:
+            return measure()
+        except (BenchbedError, RuntimeError) as error:
+            return f"not measured: {' '.join(str(error).split())[:120]}"
+
+    width, length = chosen.backbone.dim, levels[0].costs.sequence_length
     return MixerProfile(
         name=plugin.label,
         description=plugin.description,
@@ -82,7 +92,8 @@ def profile_mixer(mixer: str, track: str, options: Mapping[str, str] = MappingPr
         track=chosen.name,
         baseline=chosen.baseline,
         levels=levels,
-        state=state,
+        start=measured(lambda: measure_start(build, width, length)),
+        state=measured(lambda: measure_state(build)),
     )
 
 

@@ -20,6 +20,7 @@ def mixer_tables(profile: "MixerProfile") -> RenderableType:
     facts = {
         "from": f"{profile.distribution} {profile.version}",
         "options": options_line(profile.options) or "none",
+        "start": str(profile.start),
         "state": str(profile.state),
     }
     about = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
