@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchbed.errors import OptionError, ResultError
-from benchbed.reporting.wording import labels
+from benchbed.reporting.wording import called, labels
 from benchbed.results.history import History
 from benchbed.results.result import Result
 from benchbed.results.scoring import MemberRow
@@ -137,7 +137,8 @@ def plot_outputs(result: Result, history: History, path: Path) -> None:
     figure.supxlabel("step")
     figure.supylabel("scored token, in its order")
     config = result.config
-    figure.suptitle(f"{config.mixer.name} on {config.level}, track {config.track.name} {config.track.version}")
+    mixer = called(config.mixer.name, config.mixer.options)
+    figure.suptitle(f"{mixer} on {config.level}, track {config.track.name} {config.track.version}")
     save(figure, path, dpi=100)
 
 
@@ -166,7 +167,8 @@ def plot_profile(results: Sequence[Result], path: Path) -> None:
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     bare(axes)
     config = results[0].config
-    figure.suptitle(f"{config.mixer.name}, track {config.track.name} {config.track.version}")
+    mixer = called(config.mixer.name, config.mixer.options)
+    figure.suptitle(f"{mixer}, track {config.track.name} {config.track.version}")
     save(figure, path)
 
 

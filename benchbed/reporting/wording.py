@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 __all__ = [
     "begun_elsewhere",
     "bound",
+    "called",
     "clock",
     "number",
     "options_line",
@@ -41,6 +42,11 @@ def span(seeds: Sequence[int]) -> str:
 def options_line(options: Mapping[str, Any], separator: str = ", ") -> str:
     """`heads=8, groups=2`."""
     return separator.join(f"{name}={value}" for name, value in options.items())
+
+
+def called(name: str, options: Mapping[str, Any]) -> str:
+    """`multi_head_attention (heads=8, positions=none)`."""
+    return f"{name} ({options_line(options)})" if options else name
 
 
 def labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:

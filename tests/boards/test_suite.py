@@ -3,13 +3,20 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from benchbed.boards.entries.entry import load_entry, save_entry
+from benchbed.boards.reading import read_standings
+from benchbed.boards.score import Score
 from benchbed.boards.suite import Vacancy, fill_vacancies, find_vacancies
+from benchbed.boards.views.rows import score_rows
+from benchbed.boards.views.tables import score_table
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
+from benchbed.results.result import load_result
 from benchbed.runs.checkpoint import Checkpoint
 from benchbed.runs.execute import prepare
 from benchbed.training.trajectory import Member, Trajectory
@@ -18,10 +25,6 @@ LEVEL = "tiny/linear_map@s1"
 
 
 def test_a_suite_runs_what_a_board_lacks_and_goes_on_after_a_failure(planted, boards, tmp_path, monkeypatch):
-    import io
-
-    from rich.console import Console
-
     cells = find_vacancies(boards, "lite", None, None)
     assert Vacancy("mlp_mixer", "linear_map@s3") in cells
     wanted = find_vacancies(boards, "lite", ["mlp_mixer", "planted:wrong_shape", "static_mixer"], ["linear_map"])
@@ -124,3 +127,17 @@ def test_a_mixer_is_scored_on_every_level_and_goes_on_where_it_was(boards, cli, 
     assert f"linear_map@s1 {row['solved']}/8" in text
     assert "no entries" in text
     assert "over these levels" in text
+
+
+def test_a_scores_ratio_is_a_bound_where_seeds_did_not_solve_and_its_title_has_the_options(published_boards, boards):
+    result = load_result(published_boards / "runs" / "mlp_mixer")
+    row: Any = read_standings(boards / LEVEL)["rows"][-1] | {"ratio": 1.5, "ratio_interval": [1.2, 1.9]}
+    for bound in ("> ", "~ ", ""):
+        found = Score("mlp_mixer", "tiny", [result], {result.config.level: row | {"ratio_bound": bound}}, None)
+        console = Console(file=io.StringIO(), width=200)
+        console.print(score_table(found))
+        shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+        assert "mlp_mixer (expansion=4), track tiny" in shown
+        assert f"  {bound}1.50 [1.20, 1.90]" in shown
+        (cells,) = score_rows(found)
+        assert (cells["ratio"], cells["bound"]) == (1.5, bound.strip())

@@ -82,7 +82,12 @@ def score_rows(found: "Score") -> list[dict[str, Any]]:
     for result in found.results:
         row = found.standings.get(result.config.level)
         low, high = (row and row["ratio_interval"]) or (None, None)
-        place = {"rank": row and row["rank"], "last_rank": row and row["last_rank"], "ratio": row and row["ratio"]}
+        place = {
+            "rank": row and row["rank"],
+            "last_rank": row and row["last_rank"],
+            "ratio": row and row["ratio"],
+            "bound": row and row["ratio_bound"].strip(),
+        }
         rows.append(
             {"mixer": found.mixer, **_summary_cells(result), **place, "ratio_low": low, "ratio_high": high},
         )

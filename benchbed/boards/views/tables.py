@@ -23,7 +23,7 @@ from benchbed.boards.views.sentences import (
     sort_rows,
     standing,
 )
-from benchbed.reporting.wording import clock, number, options_line, place, with_interval
+from benchbed.reporting.wording import called, clock, number, options_line, place, with_interval
 from benchbed.storage.files import csv_text
 
 if TYPE_CHECKING:
@@ -188,15 +188,16 @@ def overall_table(title: str, found: "Sequence[Overall]") -> Table:
 
 def score_table(found: "Score") -> Table:
     """One mixer on the levels of a track, a line a level, and over all of them."""
-    table = Table(title=f"{found.mixer}, track {found.track}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    title = f"{called(found.mixer, found.results[0].config.mixer.options)}, track {found.track}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for head in ("level", "solved", "mean steps [95%]", "budget", "rank", "ratio [95%]", "rate"):
         named = head == "level"
         table.add_column(head, justify="left" if named else "right", no_wrap=named, overflow="fold")
     for result in found.results:
         summary, row = result.summary, found.standings.get(result.config.level)
-        ratio = (
-            "" if row is None or row["ratio"] is None else with_interval(row["ratio"], row["ratio_interval"], ".2f")
-        )
+        ratio = ""
+        if row is not None and row["ratio"] is not None:
+            ratio = row["ratio_bound"] + with_interval(row["ratio"], row["ratio_interval"], ".2f")
         table.add_row(
             result.config.level,
             f"{summary.solved}/{summary.seeds}",

@@ -13,7 +13,7 @@ from benchbed.lab.trace.jumps import events
 from benchbed.lab.trace.maps import Agreement
 from benchbed.lab.trace.members import MemberTrace
 from benchbed.reporting.figures import bare, save
-from benchbed.reporting.wording import options_line
+from benchbed.reporting.wording import called
 from benchbed.results.result import Result
 
 __all__ = ["draw_bias", "draw_trace"]
@@ -41,11 +41,10 @@ def draw_trace(result: Result, member: MemberTrace, path: Path) -> None:
         _draw_maps(rows[2], "mixing weights, strongest head", strongest, member)
     config = result.config
     bias = f", bias {config.score_bias:g} on the parents" if config.score_bias else ""
+    mixer, task = called(config.mixer.name, config.mixer.options), called(config.level, config.task.options)
+    outcome = f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status
     figure.suptitle(
-        f"{config.mixer.name} on {config.level} ({options_line(config.task.options)}), seed {member.row.seed}, "
-        f"rate {member.row.learning_rate:g}{bias}: "
-        + (f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status),
-        fontsize=10,
+        f"{mixer} on {task}, seed {member.row.seed}, rate {member.row.learning_rate:g}{bias}: {outcome}", fontsize=10
     )
     save(figure, path, dpi=150)
 
