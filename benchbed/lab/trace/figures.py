@@ -44,7 +44,7 @@ def draw_trace(result: Result, member: MemberTrace, path: Path) -> None:
     mixer, task = called(config.mixer.name, config.mixer.options), called(config.level, config.task.options)
     outcome = f"solved at step {member.row.steps:,}" if member.row.steps else member.row.status
     figure.suptitle(
-        f"{mixer} on {task}, seed {member.row.seed}, rate {member.row.learning_rate:g}{bias}: {outcome}", fontsize=10
+        f"{mixer} on {task}\nseed {member.row.seed}, rate {member.row.learning_rate:g}{bias}: {outcome}", fontsize=10
     )
     save(figure, path, dpi=150)
 
