@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 from benchbed import load_overall
 from benchbed.boards.entries.entry import load_entry
@@ -288,6 +289,9 @@ def test_gmlp_leaves_its_plateau_from_one_start_alone():
     entry = load_entry(ROOT / "leaderboards" / "lite" / "linear_map@s3" / "gmlp.yaml").result
     assert {row.plateau_end for row in [*entry.members, *entry.tuning]} == {None}
     assert set(ends["lucidrains"]) == {""}
+    left = [sum(end != "" for end in ends["torch"]), sum(row.plateau_end is not None for row in entry.members)]
+    _, p = fisher_exact([left, [16 - count for count in left]])
+    assert f"(Fisher's exact p = {p:.2g})" in PAGE
     assert (
         f"from that of `nn.Linear` it leaves it in all sixteen, by step {max(map(int, ends['torch']))} at the latest"
         in PAGE
