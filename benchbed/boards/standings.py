@@ -14,7 +14,7 @@ from benchbed.boards.ranking import Place, rank
 from benchbed.config.protocol import MINIMUM_SEEDS
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
-from benchbed.reporting.wording import bound
+from benchbed.reporting.wording import bound, differing
 from benchbed.results.result import Result
 from benchbed.results.scoring import restricted
 from benchbed.results.stats import ratio_of_means
@@ -51,7 +51,7 @@ def compute_standings(folder: Path, guests: Sequence[Result] = ()) -> Standings:
     standing = [_Standing(e.entry, known[e.entry], e.result, e.standing) for e in entries]
     for number, guest in enumerate(guests, start=1):
         _refuse_stranger(guest, folder, entries)
-        name = f"{guest.config.mixer.name} (run {number})"
+        name = f"{_with_options(guest, [*guests, *(entry.result for entry in entries)])} (run {number})"
         standing.append(_Standing(name, name, guest, "quick look" if guest.unranked else "run"))
     ranks, pairs = rank(
         {s.key: s.result.restricted_steps for s in standing if s.standing == "quick look" or _ranked(s.result)}
@@ -97,6 +97,13 @@ def training_costs(result: Result) -> Costs:
         "flops": 3 * samples * result.costs.sequence_length * result.costs.flops_per_token,
         "seconds": result.summary.seconds / len(result.members),
     }
+
+
+def _with_options(guest: Result, others: Sequence[Result]) -> str:
+    """Its mixer, with the options that others of the same mixer have otherwise."""
+    mixer = guest.config.mixer
+    alike = [other.config.mixer.options for other in others if other.config.mixer.name == mixer.name]
+    return f"{mixer.name} {differing(mixer.options, alike)}".strip()
 
 
 def _names(entries: list[Entry]) -> dict[str, str]:

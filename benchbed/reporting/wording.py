@@ -11,6 +11,7 @@ __all__ = [
     "bound",
     "called",
     "clock",
+    "differing",
     "number",
     "options_line",
     "place",
@@ -58,13 +59,13 @@ def labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     alike: dict[str, list[Mapping[str, Any]]] = {}
     for name, options in named:
         alike.setdefault(name, []).append(options)
-    found = [f"{name} {_differing(options, alike[name])}".strip() for name, options in named]
+    found = [f"{name} {differing(options, alike[name])}".strip() for name, options in named]
     numbers = [found[: place + 1].count(label) for place, label in enumerate(found)]
     return [f"{label} ({n})" if found.count(label) > 1 else label for label, n in zip(found, numbers, strict=True)]
 
 
-def _differing(options: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
-    """Those that some of several have otherwise."""
+def differing(options: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
+    """`heads=1`: those options that some of several things have otherwise; often none."""
     return options_line({k: v for k, v in options.items() if any(other.get(k) != v for other in among)})
 
 

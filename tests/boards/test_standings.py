@@ -11,7 +11,7 @@ from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.folders import find_boards
 from benchbed.boards.ranking import rank
 from benchbed.boards.reading import find_entry, read_standings
-from benchbed.boards.standings import write_standings
+from benchbed.boards.standings import compute_standings, write_standings
 from benchbed.boards.views.markdown import board_markdown
 from benchbed.boards.views.sentences import provisional
 from benchbed.errors import EntryError
@@ -144,6 +144,14 @@ def test_a_run_is_shown_among_the_entries_of_its_board(boards, run, cli):
     _, out, _ = cli("leaderboard", "linear_map", "--with", run)
     assert f"mlp_mixer (run 1) would have rank {place(row['rank'], row['last_rank'])} of 3: " in " ".join(out.split())
     assert len(read_standings(boards / LEVEL)["rows"]) == 2, "nothing was added"
+
+
+def test_runs_among_the_entries_are_called_by_the_options_that_differ(boards, run):
+    wide = load_result(run)
+    mixer = wide.config.mixer.model_copy(update={"options": {"expansion": 2}})
+    narrow = wide.model_copy(update={"config": wide.config.model_copy(update={"mixer": mixer})})
+    names = {row["name"] for row in compute_standings(boards / LEVEL, [wide, narrow])["rows"]}
+    assert names > {"mlp_mixer expansion=4 (run 1)", "mlp_mixer expansion=2 (run 2)"}
 
 
 def test_a_quick_look_is_compared_and_named_what_it_is(boards, run, cli):
