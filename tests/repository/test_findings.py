@@ -17,18 +17,20 @@ from benchbed.config.protocol import FRESH_SEEDS
 from benchbed.config.tracks import load_track
 from benchbed.reporting.wording import bound, with_interval
 from benchbed.results.scoring import mean_interval
-from benchbed.results.stats import holm, permutation_p, ratio_of_means
+from benchbed.results.stats import correlation_interval, holm, permutation_p, rank_correlation, ratio_of_means
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "findings.md").read_text()
 
 
-def swept(name):
-    """min(steps, budget) of every seed of a sweep's table, by start."""
+def swept(name, folder="starts"):
+    """min(steps, budget) of every seed of a sweep's table, by start, or by heads."""
     steps: dict[str, list[int]] = {}
-    with (ROOT / "docs" / "starts" / name).open() as file:
+    with (ROOT / "docs" / folder / name).open() as file:
         for row in csv.DictReader(file):
-            steps.setdefault(row["mixer.start"], []).append(int(row["steps"] or row["budget"]))
+            steps.setdefault(row[{"starts": "mixer.start", "heads": "mixer.heads"}[folder]], []).append(
+                int(row["steps"] or row["budget"])
+            )
     return steps
 
 
@@ -217,6 +219,35 @@ def test_how_much_starts_and_mixers_differ_on_16_bits(bits16):
         "attention with `torch`, `static_mixer`, 16 bits": ("torch", "static_mixer"),
     }
     assert ["slower" in row for row in rows_of(bits16, pairs, 10_000)] == [True, True, True, False]
+
+
+def test_steps_by_the_number_of_heads():
+    """Each row: the means of 1, 2, 4 and 8 heads, and whether steps rise with heads; 1 and 8 are entries."""
+    lines = PAGE.partition("| level | 1 head | 2 heads | 4 heads | 8 heads |")[2].partition("\n\n")[0].splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
+    assert len(rows) >= 2
+    trends = []
+    for name, *_ in rows:
+        level = name.strip("`")
+        folder = ROOT / "leaderboards" / "lite" / level
+        steps = {
+            1: load_entry(folder / "softmax_attention.yaml").steps,
+            **{int(heads): mine for heads, mine in swept(level.replace("@", "-") + ".csv", "heads").items()},
+            8: load_entry(folder / "multi_head_attention.yaml").steps,
+        }
+        assert list(steps) == [1, 2, 4, 8]
+        cells = []
+        for mine in steps.values():
+            solved = sum(step < 2000 for step in mine)
+            mean = with_interval(sum(mine) / 16, mean_interval(mine, 2000))
+            cells.append(mean if solved == 16 else f"> {mean} ({solved}/16)")
+        x = [heads for heads, mine in steps.items() for _ in mine]
+        r, p = rank_correlation(x, [step for mine in steps.values() for step in mine])
+        trends.append((cells, r, correlation_interval(r, len(x)), p))
+    for row, (cells, r, interval, p), adjusted in zip(rows, trends, holm([t[-1] for t in trends]), strict=True):
+        assert interval is not None
+        trend = f"{r:+.2f} [{interval[0]:+.2f}, {interval[1]:+.2f}]"
+        assert row[1:] == [*cells, trend, f"{p:.2g}", f"{adjusted:.2g}"]
 
 
 VARIED = {
