@@ -14,7 +14,7 @@ class is the built-in mixer's.
 
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from benchbed.mixers.gmlp import Gmlp  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.mlp_mixer import MlpMixer  # pyright: ignore[reportMissingImports]
@@ -110,10 +110,5 @@ class Static(StaticMixer):
         super().__init__(dim, length)
         if start == "tensor2tensor":
             for weight in (self.value.weight, self.output.weight, self.matrix):
-                _widen(weight)
-
-
-def _widen(weight: Tensor) -> None:
-    """Make the variance 1 / inputs, uniform."""
-    bound = (3 / weight.shape[-1]) ** 0.5
-    nn.init.uniform_(weight, -bound, bound)
+                bound = (3 / weight.shape[-1]) ** 0.5
+                nn.init.uniform_(weight, -bound, bound)

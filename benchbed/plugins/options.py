@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -60,7 +60,7 @@ def option_names(model: type[BaseModel]) -> dict[str, str]:
     return {info.alias or name: name for name, info in model.model_fields.items()}
 
 
-def refuse_unknown(given: Mapping[str, Any], known: list[str], owner: str) -> None:
+def refuse_unknown(given: Mapping[str, Any], known: Collection[str], owner: str) -> None:
     """Say that an option does not exist.
 
     Raises:

@@ -155,7 +155,7 @@ class Plugin:
         """
         written = keyword_arguments(self.target) if given else None
         if written is not None:
-            refuse_unknown(given, list(written), self.owner)
+            refuse_unknown(given, written, self.owner)
 
     def _stale(self, cls: type) -> bool:
         """Whether a class, in a process that lives long, is no longer the one in its file."""

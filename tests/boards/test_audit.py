@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from planned import git
+from planned import git, renamed
 
 from benchbed import __version__
 from benchbed.boards.entries import entry as entries
@@ -145,10 +145,7 @@ def test_a_forger_who_seals_the_entry_again_is_found_by_what_it_says(boards, pla
 @pytest.mark.parametrize("name", ["static_mixer-heads=8", "static_mixer-tf32", "static_mixer-heads=4-2"])
 def test_an_entry_that_is_not_called_by_its_options_is_found(boards, name):
     """Else a mixer with an option could stand on a board as the mixer that its authors published."""
-    path = entry_path(boards, "static_mixer")
-    entry = load_entry(path)
-    path.unlink()
-    save_entry(entry.model_copy(update={"entry": name}).sealed(), path.with_name(f"{name}.yaml"))
+    renamed(entry_path(boards, "static_mixer"), name)
     (problem,) = [each for each in problems_of(boards) if each.field == "entry"]
     assert str(problem).endswith(f"expected static_mixer, by the options that are not the defaults, found {name}")
 

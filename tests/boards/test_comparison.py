@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from planned import renamed
 
 import benchbed
 from benchbed.boards.comparison import compare, compare_levels, find_shared, pair_of
@@ -203,16 +204,9 @@ def test_a_level_that_one_lacks_is_named_and_a_shared_one_found(cli, two_levels)
     assert "found static_mixer on tiny/linear_map@s1 and softmax_attention on tiny/linear_map@s2" in err
 
 
-def called(path, name):
-    """Give an entry another name."""
-    entry = load_entry(path)
-    path.unlink()
-    save_entry(entry.model_copy(update={"entry": name}).sealed(), path.with_name(f"{name}.yaml"))
-
-
 def test_an_entry_is_found_by_its_files_name_as_well(two_levels):
     for folder in (two_levels / "tiny").glob("*/"):
-        called(folder / "static_mixer.yaml", "static_mixer-2")
+        renamed(folder / "static_mixer.yaml", "static_mixer-2")
     for name in ("static_mixer", "static_mixer-2"):
         found = find_shared(two_levels, (name, "softmax_attention"), None)
         assert [all(both) for both in found.values()] == [True, True]
@@ -220,7 +214,7 @@ def test_an_entry_is_found_by_its_files_name_as_well(two_levels):
 
 def test_an_entry_with_an_option_is_not_found_as_its_mixer(two_levels):
     for folder in (two_levels / "tiny").glob("*/"):
-        called(folder / "softmax_attention.yaml", "softmax_attention-heads=4")
+        renamed(folder / "softmax_attention.yaml", "softmax_attention-heads=4")
     assert all(map(all, find_shared(two_levels, ("softmax_attention-heads=4", "static_mixer"), None).values()))
     with pytest.raises(EntryError, match="found it on no board"):
         find_shared(two_levels, ("softmax_attention", "static_mixer"), None)

@@ -9,6 +9,7 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from planned import renamed
 
 from benchbed.boards.comparison import compare_levels, find_shared
 from benchbed.boards.entries.entry import load_entry, save_entry
@@ -215,11 +216,8 @@ document.body.innerHTML = `<pre id="seen">${JSON.stringify(seen)}</pre>`;
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_a_mixers_page_fits_a_small_screen_however_long_its_name_is(boards, tmp_path):
-    path = boards / LEVEL / "softmax_attention.yaml"
     name = "softmax_attention-a_very_long_name_of_an_option=True-and_another_one=False"
-    entry = load_entry(path).model_copy(update={"entry": name}).sealed()
-    path.unlink()
-    save_entry(entry, path.with_name(f"{name}.yaml"))
+    renamed(boards / LEVEL / "softmax_attention.yaml", name)
     write_site(boards, tmp_path / "site")
     for page in (f"tiny.{name}.html", f"tiny.linear_map@s1.{name}.html", "index.html"):
         told, log = told_by_a_browser(tmp_path / "site" / page, WIDTHS, 400)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from clock import run_script
+from planned import renamed
 
 from benchbed.boards.entries.entry import load_entry, save_entry
 from benchbed.boards.folders import find_boards
@@ -50,22 +51,13 @@ def test_readers_call_an_entry_by_its_mixer_and_find_the_one_that_counts(superse
 )
 def test_an_entry_is_called_by_the_options_that_it_was_published_with(boards, files, names):
     """Else `delta_net` would be one mixer on a board where it has an option, and another one elsewhere."""
-    path = boards / LEVEL / "softmax_attention.yaml"
-    entry = load_entry(path)
-    path.unlink()
-    for name in files:
-        save_entry(entry.model_copy(update={"entry": name}).sealed(), path.with_name(f"{name}.yaml"))
+    renamed(boards / LEVEL / "softmax_attention.yaml", *files)
     found = {row["entry"]: row["name"] for row in read_standings(boards / LEVEL)["rows"]}
     assert [found[file] for file in files] == names
 
 
 def test_an_entry_with_an_option_is_no_baseline(boards):
-    path = boards / LEVEL / "static_mixer.yaml"
-    entry = load_entry(path)
-    path.unlink()
-    save_entry(
-        entry.model_copy(update={"entry": "static_mixer-heads=4"}).sealed(), path.with_stem("static_mixer-heads=4")
-    )
+    renamed(boards / LEVEL / "static_mixer.yaml", "static_mixer-heads=4")
     board = read_standings(boards / LEVEL)
     assert board["baseline"] is None
     assert {row["ratio"] for row in board["rows"]} == {None}

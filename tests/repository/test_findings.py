@@ -23,14 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "findings.md").read_text()
 
 
-def swept(name, folder="starts"):
-    """min(steps, budget) of every seed of a sweep's table, by start, or by heads."""
+def swept(name, column="mixer.start", folder="starts"):
+    """min(steps, budget) of every seed of a sweep's table, by the column of its axis."""
     steps: dict[str, list[int]] = {}
     with (ROOT / "docs" / folder / name).open() as file:
         for row in csv.DictReader(file):
-            steps.setdefault(row[{"starts": "mixer.start", "heads": "mixer.heads"}[folder]], []).append(
-                int(row["steps"] or row["budget"])
-            )
+            steps.setdefault(row[column], []).append(int(row["steps"] or row["budget"]))
     return steps
 
 
@@ -225,14 +223,17 @@ def test_steps_by_the_number_of_heads():
     """Each row: the means of 1, 2, 4 and 8 heads, and whether steps rise with heads; 1 and 8 are entries."""
     lines = PAGE.partition("| level | 1 head | 2 heads | 4 heads | 8 heads |")[2].partition("\n\n")[0].splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
-    assert len(rows) >= 2
+    assert len(rows) == 4
     trends = []
     for name, *_ in rows:
         level = name.strip("`")
         folder = ROOT / "leaderboards" / "lite" / level
         steps = {
             1: load_entry(folder / "softmax_attention.yaml").steps,
-            **{int(heads): mine for heads, mine in swept(level.replace("@", "-") + ".csv", "heads").items()},
+            **{
+                int(heads): mine
+                for heads, mine in swept(f"{level.replace('@', '-')}.csv", "mixer.heads", "heads").items()
+            },
             8: load_entry(folder / "multi_head_attention.yaml").steps,
         }
         assert list(steps) == [1, 2, 4, 8]

@@ -1,7 +1,7 @@
 """How much a mixer mixes before it has learned anything.
 
-A start at which earlier tokens hardly move an output is a plateau of its own where a pattern needs several of them at
-once: the gradient of each weight is a product with the others, which are next to nothing.
+A start at which earlier tokens hardly move an output can be a plateau that a mixer does not leave: docs/findings.md
+has one that leaves it from another start.
 """
 
 from collections.abc import Callable
