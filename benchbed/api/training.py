@@ -37,7 +37,7 @@ def run(
     compiled: bool | None = None,
     tf32: bool = False,
     out: str | PathLike[str] = "runs",
-    fresh: bool = False,
+    retrain: bool = False,
     observe: "Callable[[Progress], None] | None" = None,
 ) -> "Result":
     """Score a mixer on a task: tune the learning rate, train every seed, write the result.
@@ -62,7 +62,7 @@ def run(
         compiled: use torch.compile; None is by a rule, where it pays.
         tf32: make matrix products in TF32, on CUDA: faster, less exact, and said by the result.
         out: the folder of all runs.
-        fresh: train again what is finished or begun.
+        retrain: train again what is finished or begun.
         observe: told where training stands, before a stage's first step and after every evaluation; must be quick.
 
     Returns:
@@ -93,7 +93,7 @@ def run(
     found = find_device(device)
     config = plan_at_size(request, found.type, match_parameters, match_by)
     settings = EngineSettings(engine, found, compiled)
-    return execute(prepare(config, Path(out)), settings, observe or (lambda _: None), fresh=fresh).result
+    return execute(prepare(config, Path(out)), settings, observe or (lambda _: None), retrain=retrain).result
 
 
 def sweep(

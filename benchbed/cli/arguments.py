@@ -19,12 +19,12 @@ __all__ = [
     "Compiled",
     "Csv",
     "Device",
-    "Fresh",
     "Json",
     "Levels",
     "MixerOptions",
     "OnTrack",
     "Out",
+    "Retrain",
     "TaskOptions",
     "TimeLimit",
     "parse_assignments",
@@ -53,7 +53,7 @@ Compiled = Annotated[
 Levels = Annotated[str | None, typer.Option(help="Comma-separated task@level.", show_default="every level")]
 OnTrack = Annotated[str | None, typer.Option(help="Only this track.")]
 AtLevel = Annotated[str | None, typer.Option(help="Only task@level, or a task for its default level.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Train again what is finished or begun.")]
+Retrain = Annotated[bool, typer.Option("--retrain", help="Train again what is finished or begun.")]
 Out = Annotated[Path, typer.Option(help="Folder for results.")]
 Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
 TimeLimit = Annotated[

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from benchbed.boards.folders import BOARD_FILE, Sort, boards_folder, find_boards
 from benchbed.boards.reading import find_entry
-from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Fresh, Json, OnTrack, Out, TimeLimit, split_names
+from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Json, OnTrack, Out, Retrain, TimeLimit, split_names
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 
 __all__ = ["leaderboard", "schema"]
@@ -168,7 +168,7 @@ def verify(
     out: Out = Path("reruns"),
     device: Device = "auto",
     time_limit: TimeLimit = None,
-    fresh: Fresh = False,
+    retrain: Retrain = False,
     boards: Boards = None,
     as_json: Json = False,
 ) -> None:
@@ -185,7 +185,7 @@ def verify(
     loaded, found = load_entry(path), find_device(device)
     chosen = verification.choose_seeds(loaded, seeds, fresh_seeds)
     with going_on(time_limit), only_json(as_json):
-        again = run_live(*plan_again(loaded.result, chosen, found, out), console(stderr=as_json), fresh=fresh)
+        again = run_live(*plan_again(loaded.result, chosen, found, out), console(stderr=as_json), retrain=retrain)
     outcome, steps = verification.judge(loaded, again, by), again.restricted_steps
     if as_json:
         print_json({**outcome.model_dump(mode="json"), "steps": steps})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchbed.boards.folders import baseline_of, boards_folder
-from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Fresh, Json, OnTrack, Out, TimeLimit
+from benchbed.cli.arguments import AtLevel, Boards, Csv, Device, Json, OnTrack, Out, Retrain, TimeLimit
 from benchbed.cli.terminal import console, going_on, only_json, print_csv, print_json
 from benchbed.errors import OptionError
 
@@ -36,7 +36,7 @@ def compare(
     out: Out = Path("reruns"),
     device: Device = "auto",
     time_limit: TimeLimit = None,
-    fresh: Fresh = False,
+    retrain: Retrain = False,
     boards: Boards = None,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -60,7 +60,7 @@ def compare(
         from benchbed.reporting.live import run_live
         from benchbed.training.devices import find_device
 
-        train = partial(run_live, console=console(stderr=as_json or as_csv), fresh=fresh)
+        train = partial(run_live, console=console(stderr=as_json or as_csv), retrain=retrain)
         return on_fresh_seeds(pair, seeds, find_device(device), out, train)
 
     second = second or baseline_of(home, track)

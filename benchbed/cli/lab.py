@@ -98,7 +98,7 @@ def trace(
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
     device: Device = "auto",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what is finished.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train again what is finished.")] = False,
 ) -> None:
     """Watch a mixer find the pattern: every output's loss, its jumps, and the maps against the true parents."""
     settings = {"seeds": seeds, "max_steps": max_steps, "learning_rate": learning_rate, "checked": False}
@@ -109,7 +109,7 @@ def trace(
 
     found = find_device(device)
     with going_on(time_limit):
-        run_trace(requests, out, found, console(), fresh=fresh, backend=backend.value)
+        run_trace(requests, out, found, console(), retrain=retrain, backend=backend.value)
 
 
 def patch(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Fresh, Out, TimeLimit, request_of
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Out, Retrain, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 from benchbed.errors import OptionError
 
@@ -56,7 +56,7 @@ def run(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
     ] = True,
-    fresh: Fresh = False,
+    retrain: Retrain = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,
 ) -> None:
     """Score mixers on a task: tune the learning rate, train every seed, write the results."""
@@ -78,9 +78,9 @@ def run(
         planned = [_prepare(request, found.type, out, match_parameters, match_by) for request in requests]
         how = EngineSettings(engine.value, found, compile_)
         if backend == BackendName.ray:
-            train_all_ahead(planned, how, screen, fresh=fresh)
-            fresh = False
-        results = [run_live(each, how, screen, fresh=fresh) for each in planned]
+            train_all_ahead(planned, how, screen, retrain=retrain)
+            retrain = False
+        results = [run_live(each, how, screen, retrain=retrain) for each in planned]
     _say_standings(results, screen)
     if as_json:
         print_json([result.model_dump(mode="json") for result in results])

@@ -83,7 +83,7 @@ def train_ahead(
     engine: EngineSettings,
     console: Console,
     *,
-    fresh: bool = False,
+    retrain: bool = False,
     work: "Work | None" = None,
 ) -> dict[PlannedRun, str]:
     """Have runs trained on Ray, so that what comes next finds them finished.
@@ -92,7 +92,7 @@ def train_ahead(
         planned: the runs.
         engine: how to compute.
         console: where progress goes.
-        fresh: begin from nothing, whatever lies in the folders.
+        retrain: begin from nothing, whatever lies in the folders.
         work: what a worker does with a run; see `benchbed.runs.ray`.
 
     Returns:
@@ -105,7 +105,7 @@ def train_ahead(
 
     problems: dict[PlannedRun, str] = {}
     say(console, f"{len(planned)} runs on Ray")
-    trained = train_on_ray(planned, engine, fresh=fresh, work=work or carry_out)
+    trained = train_on_ray(planned, engine, retrain=retrain, work=work or carry_out)
     for done, (run, problem) in enumerate(trained, start=1):
         name = f"{run.config.mixer.name} on {run.config.level}"
         say(console, f"{done} of {len(planned)}: {name} {f'failed: {problem}' if problem else 'is trained'}")
@@ -119,7 +119,7 @@ def train_all_ahead(
     engine: EngineSettings,
     console: Console,
     *,
-    fresh: bool = False,
+    retrain: bool = False,
     work: "Work | None" = None,
 ) -> None:
     """`train_ahead` for those who need every run.
@@ -127,16 +127,16 @@ def train_all_ahead(
     Raises:
         BenchbedError: one went wrong, or Ray is not installed.
     """
-    for problem in train_ahead(planned, engine, console, fresh=fresh, work=work).values():
+    for problem in train_ahead(planned, engine, console, retrain=retrain, work=work).values():
         raise BenchbedError(problem)
 
 
-def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, fresh: bool = False) -> Result:
+def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, retrain: bool = False) -> Result:
     """Carry out a run in front of a console, and show its result; errors are those of `execute`."""
     config = planned.config
     if config.unranked:
         say(console, f"{config.mixer.name}: this run is unranked: {'; '.join(config.unranked)}")
-    if fresh or not planned.finished:
+    if retrain or not planned.finished:
         if not config.unranked and (changed := uncommitted()):
             say(
                 console,
@@ -152,9 +152,9 @@ def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, f
             )
     reporter = Reporter(console)
     with reporter.watching():
-        outcome = execute(planned, engine, reporter.observe, fresh=fresh)
+        outcome = execute(planned, engine, reporter.observe, retrain=retrain)
     if outcome.reused:
-        say(console, f"finished before, on {outcome.result.finished}; --fresh trains it again")
+        say(console, f"finished before, on {outcome.result.finished}; --retrain trains it again")
     console.print(result_table(outcome.result, find_history(outcome.folder)))
     say(console, f"written to {outcome.folder}")
     return outcome.result

@@ -70,7 +70,7 @@ def load_history(result: Path) -> History:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return History(stored["steps"], stored["loss"], stored["accuracy"])
     except Exception as error:  # numpy raises whatever zipfile, zlib and its own parser raise.
-        raise ResultError(f"cannot read the curves {path}: {error}; run the mixer again with --fresh") from None
+        raise ResultError(f"cannot read the curves {path}: {error}; run the mixer again with --retrain") from None
 
 
 def find_history(result: Path) -> History | None:

@@ -168,9 +168,9 @@ def load_result(path: Path) -> Result:
             f"no result at {file}: expected a result.yaml that `benchbed run` wrote, or its folder"
         ) from None
     except (OSError, UnicodeDecodeError, YamlError) as error:
-        raise ResultError(f"{file} is not a readable result: {error}; run it again with --fresh") from None
+        raise ResultError(f"{file} is not a readable result: {error}; run it again with --retrain") from None
     if not isinstance(data, dict) or not isinstance(data.get("schema_version"), int):
-        raise ResultError(f"{file} is not a result: expected a schema_version; run it again with --fresh")
+        raise ResultError(f"{file} is not a result: expected a schema_version; run it again with --retrain")
     if data["schema_version"] > SCHEMA_VERSION:
         raise ResultError(
             f"{file} has schema version {data['schema_version']}, this benchbed reads up to {SCHEMA_VERSION}; "
@@ -179,4 +179,4 @@ def load_result(path: Path) -> Result:
     try:
         return Result.model_validate(data)
     except ValidationError as error:
-        raise ResultError(f"{file}: {describe_error(error, Result)}; run it again with --fresh") from None
+        raise ResultError(f"{file}: {describe_error(error, Result)}; run it again with --retrain") from None

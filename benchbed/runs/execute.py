@@ -92,7 +92,7 @@ def execute(
     engine: EngineSettings,
     observe: Observer,
     *,
-    fresh: bool = False,
+    retrain: bool = False,
     record: Record | None = None,
 ) -> Outcome:
     """Carry out a run, or give back its result if it is finished.
@@ -103,13 +103,13 @@ def execute(
         planned: what to run.
         engine: how to compute.
         observe: told where the run stands.
-        fresh: begin from nothing, whatever lies in the folder.
+        retrain: begin from nothing, whatever lies in the folder.
         record: handed every evaluation with the member's weights.
 
     Raises:
         BenchbedError: the mixer or task is at fault, a file cannot be written, or another process is at it.
     """
-    return execute_together([planned], engine, observe, fresh=fresh, record=record)[0]
+    return execute_together([planned], engine, observe, retrain=retrain, record=record)[0]
 
 
 def execute_together(
@@ -117,7 +117,7 @@ def execute_together(
     engine: EngineSettings,
     observe: Observer,
     *,
-    fresh: bool = False,
+    retrain: bool = False,
     record: Record | None = None,
 ) -> list[Outcome]:
     """Carry out runs of one shape as one; arguments and errors are those of `execute`."""
@@ -125,10 +125,10 @@ def execute_together(
         for each in planned:
             locks.enter_context(exclusive(each.folder))
         runs = [_Run(each) for each in planned]
-        if fresh:
+        if retrain:
             for run in runs:
                 run.checkpoint.remove()
-        left = [run for run in runs if fresh or not run.plan.finished]
+        left = [run for run in runs if retrain or not run.plan.finished]
         if left:
             config = left[0].plan.config
             mixer, task = find("mixer", config.mixer.name), find("task", config.task.name)

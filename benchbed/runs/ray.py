@@ -32,20 +32,20 @@ _RESTARTS = 4
 """How often a run is started again after its worker died."""
 
 
-def carry_out(run: PlannedRun, engine: EngineSettings, fresh: bool) -> None:
+def carry_out(run: PlannedRun, engine: EngineSettings, retrain: bool) -> None:
     """What `benchbed run` does."""
-    execute(run, engine, lambda _: None, fresh=fresh)
+    execute(run, engine, lambda _: None, retrain=retrain)
 
 
 def train_on_ray(
-    planned: Sequence[PlannedRun], engine: EngineSettings, *, fresh: bool = False, work: Work = carry_out
+    planned: Sequence[PlannedRun], engine: EngineSettings, *, retrain: bool = False, work: Work = carry_out
 ) -> Iterator[tuple[PlannedRun, str | None]]:
     """Train each run in a Ray worker; give each as soon as it is done with, and what went wrong, if anything did.
 
     Args:
         planned: the runs.
         engine: how to compute; each run has one core, or one GPU.
-        fresh: begin from nothing, whatever lies in the folders.
+        retrain: begin from nothing, whatever lies in the folders.
         work: what a worker does with a run.
 
     Raises:
@@ -64,7 +64,7 @@ def train_on_ray(
     alone = replace(engine, device=torch.device(engine.device.type), cores=1)
     pending = {}
     for run in planned:
-        pending[remote.remote(work, run.config.model_dump_json(), str(run.folder.resolve()), alone, fresh)] = run
+        pending[remote.remote(work, run.config.model_dump_json(), str(run.folder.resolve()), alone, retrain)] = run
     while pending:
         (done,), _ = ray.wait(list(pending), num_returns=1)
         run = pending.pop(done)
@@ -77,17 +77,17 @@ def train_on_ray(
             yield run, answer
             continue
         for name, content in sorted(answer.items(), key=lambda item: item[0] == RESULT):  # it says that all is there
-            if fresh or not (run.folder / name).exists():
+            if retrain or not (run.folder / name).exists():
                 write_atomically(run.folder / name, lambda file, content=content: file.write(content))
         (run.folder / CHECKPOINT).unlink(missing_ok=True)
         yield run, None
 
 
-def _train(work: Work, plain: str, folder: str, engine: EngineSettings, fresh: bool) -> dict[str, bytes] | str:
+def _train(work: Work, plain: str, folder: str, engine: EngineSettings, retrain: bool) -> dict[str, bytes] | str:
     """In a worker: the files of the finished run, or what went wrong."""
     try:
         run = replace(prepare(RunConfig.model_validate_json(plain), Path()), folder=Path(folder))
-        work(run, engine, fresh)
+        work(run, engine, retrain)
     except Exception as error:  # the answer must travel; the errors of a plug-in may not
         return str(error) if isinstance(error, BenchbedError) else f"{type(error).__name__}: {error}"
     files = [path for path in run.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]

@@ -123,4 +123,4 @@ def test_a_mark_tells_of_the_training_and_not_of_the_moment_of_marking(cli, boar
     code, out, _ = cli("leaderboard", "verify", "static_mixer", "--seeds", 2, "--device", "cpu", "--mark")
     (verification,) = load_entry(boards / LEVEL / "static_mixer.yaml").verifications
     assert (code, verification.date, verification.torch) == (0, "2020-02-29", "2.9.9")
-    assert "finished before, on 2020-02-29T00:00:00+00:00; --fresh trains it again" in out.splitlines()
+    assert "finished before, on 2020-02-29T00:00:00+00:00; --retrain trains it again" in out.splitlines()

@@ -15,7 +15,7 @@ from benchbed.cli.app import main
 backend, track = sys.argv[1:]
 small = ["--track", track, "--max-steps", "20", "--device", "cpu", "--backend", backend]
 for arguments in (
-    ["run", "-m", "mlp_mixer", "-m", "static_mixer", "-t", "linear_map", "--fresh", *small],
+    ["run", "-m", "mlp_mixer", "-m", "static_mixer", "-t", "linear_map", "--retrain", *small],
     ["trace", "-m", "multi_head_attention", "-t", "linear_map", *small],
 ):
     sys.argv = ["benchbed", *arguments]

@@ -206,7 +206,7 @@ def test_a_trace_that_was_made_is_taken_up_and_one_without_weights_is_told(trace
     assert again[0].influence == members[0].influence
     for path in (folder / "weights" / "seed-1").iterdir():
         path.rename(tmp_path / path.name)
-    with pytest.raises(ResultError, match=r"holds no weights of seed 1 at step .*; trace it again with --fresh"):
+    with pytest.raises(ResultError, match=r"holds no weights of seed 1 at step .*; trace it again with --retrain"):
         trace(planned(config, folder), REQUEST, lambda _: None)
     for path in tmp_path.iterdir():
         path.rename(folder / "weights" / "seed-1" / path.name)

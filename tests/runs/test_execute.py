@@ -78,25 +78,25 @@ def test_the_criterion_is_met_where_the_result_says_so(configure, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "schema_version: 1\n", "a: [1"])
-def test_a_half_written_result_stops_a_run_and_fresh_replaces_it(configure, tmp_path, text):
+def test_a_half_written_result_stops_a_run_and_retraining_replaces_it(configure, tmp_path, text):
     (tmp_path / RESULT).write_text(text)
-    with pytest.raises(ResultError, match="run it again with --fresh"):
+    with pytest.raises(ResultError, match="run it again with --retrain"):
         run(configure(max_steps=20), tmp_path)
-    run(configure(max_steps=20), tmp_path, fresh=True)
+    run(configure(max_steps=20), tmp_path, retrain=True)
     assert run(configure(max_steps=20), tmp_path).reused
 
 
-def test_a_finished_run_is_not_repeated_unless_fresh(configure, tmp_path):
+def test_a_finished_run_is_not_repeated_unless_asked(configure, tmp_path):
     first = run(configure(max_steps=20), tmp_path)
     before = (tmp_path / RESULT).read_bytes()
     again = run(configure(max_steps=20), tmp_path, lambda _: pytest.fail("it trained"))
     assert again.reused
     assert (tmp_path / RESULT).read_bytes() == before
     trained = []
-    fresh = run(configure(max_steps=20), tmp_path, trained.append, fresh=True)
+    retrained = run(configure(max_steps=20), tmp_path, trained.append, retrain=True)
     assert trained
-    assert not fresh.reused
-    assert without_timing(fresh.result.model_dump()) == without_timing(first.result.model_dump())
+    assert not retrained.reused
+    assert without_timing(retrained.result.model_dump()) == without_timing(first.result.model_dump())
 
 
 def test_what_makes_another_run(configure, planted, tmp_path, monkeypatch):
@@ -185,7 +185,7 @@ def test_a_run_says_where_it_began(configure, tmp_path, monkeypatch):
     assert load_result(tmp_path) == found
 
     begin()
-    again = run(config, tmp_path, fresh=True).result
+    again = run(config, tmp_path, retrain=True).result
     assert again.earlier_environments == []
     assert "earlier_environments" not in (tmp_path / RESULT).read_text()
     assert begun_elsewhere(again) is None

@@ -100,7 +100,7 @@ def _refuse(result: Result, plugin: Plugin, source_url: str | None, submitter: s
     reasons = {
         f"track {config.track.name} has a newer version than {config.track.version} by now; run it again": archived,
         f"the run is unranked: {'; '.join(result.unranked)}": bool(result.unranked),
-        "it was computed from a checkout with uncommitted changes; commit them and run it again with --fresh": any(
+        "it was computed from a checkout with uncommitted changes; commit them and run it again with --retrain": any(
             environment.git_dirty for environment in result.environments
         ),
         f"the source of {plugin.owner} has changed since; run it again": plugin.source_hash

@@ -29,7 +29,7 @@ def run_trace(
     device: torch.device,
     console: Console,
     *,
-    fresh: bool = False,
+    retrain: bool = False,
     backend: Backend = "local",
 ) -> list[tuple[Result, list[MemberTrace]]]:
     """Trace a run, and the same with biased scores if there is a second request; write and draw what was seen.
@@ -39,7 +39,7 @@ def run_trace(
         out: where run folders go.
         device: where to train.
         console: where progress goes.
-        fresh: train again what is finished.
+        retrain: train again what is finished.
         backend: where to train.
 
     Raises:
@@ -50,12 +50,12 @@ def run_trace(
         run.recipe.make_model(0, run.task)  # a bias that cannot be given is found before anything trains
     engine, outcomes = EngineSettings("auto", device), []
     if backend == "ray":
-        train_all_ahead(runs, engine, console, fresh=fresh, work=train_recorded)
-        fresh = False
+        train_all_ahead(runs, engine, console, retrain=retrain, work=train_recorded)
+        retrain = False
     for run in runs:
         folder, reporter = run.folder, Reporter(console)
         with reporter.watching():
-            result, traced = trace(run, engine, reporter.observe, fresh=fresh)
+            result, traced = trace(run, engine, reporter.observe, retrain=retrain)
         write_trace(result, traced, folder)
         console.print(listing_table([trace_row(member) for member in traced]))
         for member in traced:

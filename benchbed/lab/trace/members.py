@@ -61,7 +61,7 @@ class MemberTrace:
 
 
 def trace(
-    run: PlannedRun, engine: EngineSettings, observe: Observer, *, fresh: bool = False
+    run: PlannedRun, engine: EngineSettings, observe: Observer, *, retrain: bool = False
 ) -> tuple[Result, list[MemberTrace]]:
     """Carry out a run with its weights recorded, or take up one that was, and look into every scored member.
 
@@ -69,13 +69,13 @@ def trace(
         run: what to run.
         engine: how to compute; maps are computed on the CPU.
         observe: told where the run stands.
-        fresh: train again.
+        retrain: train again.
 
     Raises:
         BenchbedError: as `benchbed.runs.execute.execute`; or weights of a finished run are gone.
     """
     folder = run.folder
-    result = execute(run, engine, observe, fresh=fresh, record=recorder(folder)).result
+    result = execute(run, engine, observe, retrain=retrain, record=recorder(folder)).result
     history = load_history(folder)
     traced = []
     for row, losses in zip(result.members, history.loss, strict=True):
@@ -84,9 +84,9 @@ def trace(
     return result, traced
 
 
-def train_recorded(run: PlannedRun, engine: EngineSettings, fresh: bool) -> None:
+def train_recorded(run: PlannedRun, engine: EngineSettings, retrain: bool) -> None:
     """The part of `trace` that trains, for a worker elsewhere."""
-    execute(run, engine, lambda _: None, fresh=fresh, record=recorder(run.folder))
+    execute(run, engine, lambda _: None, retrain=retrain, record=recorder(run.folder))
 
 
 @float32_products(tf32=False)

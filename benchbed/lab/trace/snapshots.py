@@ -59,7 +59,7 @@ def snapshot_files(folder: Path, seed: int, last: int) -> dict[int, Path]:
         int(path.stem.removeprefix("step-")): path for path in (folder / FOLDER / f"seed-{seed}").glob("step-*.pt")
     }
     if last not in files:
-        raise ResultError(f"{folder} holds no weights of seed {seed} at step {last}; trace it again with --fresh")
+        raise ResultError(f"{folder} holds no weights of seed {seed} at step {last}; trace it again with --retrain")
     return {step: files[step] for step in sorted(files) if step <= last}
 
 
@@ -79,7 +79,7 @@ def load_snapshot(path: Path) -> Snapshot:
     try:
         weights = torch.load(path, weights_only=True)
     except Exception as error:  # the unpickler raises whatever broken bytes happen to mean
-        raise ResultError(f"{path} cannot be read: {error}; trace the run again with --fresh") from None
+        raise ResultError(f"{path} cannot be read: {error}; trace the run again with --retrain") from None
     return Snapshot(result.config, int(place[1]), int(place[2]), weights)
 
 
