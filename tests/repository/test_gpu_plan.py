@@ -1,20 +1,14 @@
 """The minutes on a GPU: what it would do, and that it goes on where it stopped."""
 
-import importlib.util
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+import gpu
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
-assert spec is not None
-assert spec.loader is not None
-gpu = importlib.util.module_from_spec(spec)
-sys.modules["gpu"] = gpu
-spec.loader.exec_module(gpu)
 
 
 def test_what_it_would_do_is_shown_and_is_what_there_is(command_line):

@@ -1,16 +1,8 @@
 """The mixers of `benchmarks/starts.py`: the first start is the board's, and the others are as said."""
 
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-
 import pytest
+import starts
 import torch
-
-_SPEC = spec_from_file_location("starts", Path(__file__).parents[2] / "benchmarks" / "starts.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-starts = module_from_spec(_SPEC)
-_SPEC.loader.exec_module(starts)
 
 WIDTH, TOKENS = 64, 128
 
