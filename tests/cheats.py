@@ -159,7 +159,8 @@ class ReadsANeighbour(Base):
     def answers(self, x):
         half = x.shape[1] // 2
         start = x[:, :half].flatten(1)
-        exactly = "donot_use_mm_for_euclid_dist"  # by products, equal rows are 1e-3 apart on one CPU and not on another
+        # By products, equal rows are 1e-3 apart on one CPU and not on another.
+        exactly = "donot_use_mm_for_euclid_dist"
         alike = (torch.cdist(start, start, compute_mode=exactly) < 1e-3).fill_diagonal_(False)
         other = alike.float().argmax(1)
         later = torch.cat((x[other, 1:], x[other, :1]), dim=1)

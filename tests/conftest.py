@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import triton_interpreter  # noqa: F401
+from filelock import FileLock
 from planned import git, planned
 from strangers import BROKEN, ENTRY_POINTS, PLANTED, TINY_TRACK, install
 
@@ -77,14 +78,23 @@ def planted(planted_site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with two published entries of real runs on a tiny track, and the folder of the runs beside it."""
-    import torch
+    """A repository with two published entries of real runs on a tiny track, and the folder of the runs beside it.
 
+    The first worker that asks for it trains; the others wait, and share it.
+    """
+    home = tmp_path_factory.getbasetemp()
+    root = (home.parent if "PYTEST_XDIST_WORKER" in os.environ else home) / "published"
+    with FileLock(f"{root}.lock"):
+        if not (root / "repository" / ".git").is_dir():
+            _publish(root)
+    return root
+
+
+def _publish(root: Path) -> None:
     from benchbed.boards.entries.submission import submit
     from benchbed.runs.execute import execute
     from benchbed.training.engine import EngineSettings
 
-    root = tmp_path_factory.mktemp("published")
     boards = root / "repository" / "leaderboards"
     (boards / "tiny").mkdir(parents=True)
     text = TINY_TRACK.replace("scoring: 3", "scoring: 8").replace("lite", "tiny")
@@ -104,7 +114,6 @@ def published_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(boards.parent, "init", "-q", "-b", "main")
     git(boards.parent, "add", ".")
     git(boards.parent, "commit", "-q", "-m", "Published")
-    return root
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """From a finished run to an entry, and what may not become one."""
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchbed.boards.reading import read_standings
 from benchbed.config.request import RunRequest
 from benchbed.config.tracks import load_track
 from benchbed.errors import EntryError
+from benchbed.plugins import registry
 from benchbed.plugins.registry import Kind, find
 from benchbed.results.result import load_result, save_result
 
@@ -163,11 +165,12 @@ def test_a_newer_version_of_a_track_begins_empty_and_the_boards_of_the_older_one
     assert [(p.file, p.found) for p in audit(boards)[1]] == [("tiny-1/linear_map@s1/static_mixer.yaml", "no file")]
 
 
-def test_asking_for_what_an_entry_was_gives_its_identity():
+def test_asking_for_what_an_entry_was_gives_its_identity(monkeypatch):
     """What makes a run another run must not move with the code around it; sources may, and an archived track.
 
     Options that came later have their defaults, and an older entry does not name them.
     """
+    monkeypatch.setattr(registry, "plugins", functools.cache(registry.plugins))  # they stay the same for all
     folders = find_boards(ROOT / "leaderboards", None, None)
     entries = [e for f in folders for e in current_entries([load_entry(path) for path in entry_files(f)])]
     assert len(entries) > 60

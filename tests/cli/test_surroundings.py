@@ -1,6 +1,7 @@
 """What surrounds a run: odd plug-ins, odd files and odd input cost one line each, and nobody else anything."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -80,7 +81,9 @@ def test_tables_in_a_pipe_are_not_cut_at_eighty_columns(odd, tmp_path, monkeypat
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     odd(plain(doc="A first line of a docstring that is rather longer than the eighty columns of a terminal."))
-    out = subprocess.run([sys.executable, "-m", "benchbed", "list", "mixers"], capture_output=True, text=True).stdout
+    # By name: readline, which pytest imports, sets COLUMNS where os.environ does not see it.
+    command, environment = [sys.executable, "-m", "benchbed", "list", "mixers"], dict(os.environ)
+    out = subprocess.run(command, env=environment, capture_output=True, text=True).stdout
     assert max(map(len, out.splitlines())) > 80
 
 

@@ -5,7 +5,7 @@ No plug-in is imported. Every problem names its file, its field, what was expect
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from benchbed.boards.entries.entry import Entry, current_entries, digest, entry_
 from benchbed.boards.entries.published import published_files
 from benchbed.boards.folders import is_archive
 from benchbed.errors import EntryError
+from benchbed.plugins.registry import Kind, plugins
 from benchbed.storage.files import YamlError
 
 __all__ = ["Problem", "audit"]
@@ -77,14 +78,15 @@ def _read_and_check(path: Path, boards: Path, published: str | None) -> tuple[En
         ]
     found: list[Discrepancy] = []
     try:
-        data = read_entry(path.read_text(encoding="utf-8"), str(path))
+        text = path.read_text(encoding="utf-8")
+        data = read_entry(text, str(path))
     except EntryError as error:
         field, _, message = str(error).partition(": ")
         return None, [Discrepancy(field, *_expected_and_found(message))]
     except (OSError, UnicodeDecodeError, YamlError) as error:
         return None, [Discrepancy("(file)", "a readable entry", str(error))]
     sealed = digest(data) == data.get("digest")
-    if published is not None:
+    if published is not None and published != text:
         found += _changes(read_entry(published, f"{path} as published"), data, sealed=sealed)
     try:
         entry = Entry.model_validate(data)
@@ -152,9 +154,11 @@ def _across(entries: dict[Path, Entry]) -> Iterator[tuple[Path, Discrepancy]]:
         older = entry.provenance.supersedes
         if older is not None and path.with_name(f"{older}.yaml") not in entries:
             yield path, Discrepancy("provenance.supersedes", f"an entry beside {path.name}", older)
+    # Once for all entries: to look for plug-ins takes as long as to read an entry.
+    installed = {(kind, plugin.label): plugin for kind in get_args(Kind) for plugin in plugins(kind)}
     for folder in {path.parent for path in entries}:
         board = {path: entry for path, entry in entries.items() if path.parent == folder}
         counting = current_entries(list(board.values()))
         for path, entry in board.items():
             if entry in counting and not is_archive(folder):
-                yield from ((path, finding) for finding in check_sources(entry))
+                yield from ((path, finding) for finding in check_sources(entry, installed))

@@ -4,7 +4,7 @@ Each check yields the field, what was expected and what was found.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from benchbed.config.protocol import MINIMUM_SEEDS, PLATEAU_END
 from benchbed.config.run_config import MixerReference, TaskReference
 from benchbed.config.tracks import Track, load_track
 from benchbed.errors import BenchbedError
-from benchbed.plugins.registry import Kind, plugins
+from benchbed.plugins.registry import Kind, Plugin
 from benchbed.plugins.sources import class_attribute, keyword_arguments
 from benchbed.results.scoring import MemberRow, summarise
 from benchbed.results.tuning import choose_learning_rate, races, stops_by_mistake
@@ -108,15 +108,19 @@ def _tuning(entry: Entry, track: Track) -> Iterator[Discrepancy]:
         yield Discrepancy("result.learning_rate", f"{chosen} (chosen by the tuning rows)", entry.result.learning_rate)
 
 
-def check_sources(entry: Entry) -> Iterator[Discrepancy]:
+def check_sources(entry: Entry, installed: Mapping[tuple[Kind, str], Plugin]) -> Iterator[Discrepancy]:
     """Where the source is at hand it must be the one that was scored, and its defaults say what the entry is called.
 
     It is read and not imported.
+
+    Args:
+        entry: what was scored.
+        installed: plug-ins by kind and label.
     """
     config = entry.result.config
     references: list[tuple[Kind, MixerReference | TaskReference]] = [("mixer", config.mixer), ("task", config.task)]
     for kind, reference in references:
-        plugin = next((p for p in plugins(kind) if p.label == reference.name), None)
+        plugin = installed.get((kind, reference.name))
         if plugin is None:
             if reference.distribution == "benchbed":
                 yield Discrepancy(f"result.config.{kind}.name", f"a {kind} of benchbed", reference.name)

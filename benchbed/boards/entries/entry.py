@@ -8,6 +8,7 @@ may be set.
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -160,6 +161,12 @@ def read_entry(text: str, name: str) -> dict[str, Any]:
     return data
 
 
+@lru_cache(maxsize=256)
+def _entry_of(text: str, name: str) -> Entry:
+    """What a file holds; by its text, so that one that was changed is read anew. Boards and pairs share entries."""
+    return Entry.model_validate(read_entry(text, name))
+
+
 def load_entry(path: Path) -> Entry:
     """Read an entry file.
 
@@ -167,7 +174,7 @@ def load_entry(path: Path) -> Entry:
         EntryError: it is missing, unreadable, of a newer schema, or not what an entry holds.
     """
     try:
-        return Entry.model_validate(read_entry(path.read_text(encoding="utf-8"), str(path)))
+        return _entry_of(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError, YamlError, EntryError) as error:
         raise EntryError(f"{path}: {error}") from None
     except ValidationError as error:
