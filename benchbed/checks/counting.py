@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchbed.checks.findings import Note
@@ -18,8 +19,8 @@ _CONTEXTS = 2**16
 Oracle = Callable[[Tensor], Tensor]
 """See `benchbed.contracts.TaskWithOracle`."""
 
-Columns = tuple[Tensor, Tensor]
-"""Which tokens of each sequence a table sees, `(1 or B, K)`, in the two samples of `Counted`."""
+Columns = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The tokens of each sequence that a table sees, `(K, B)`, in the two samples of `Counted`."""
 
 
 class Counted:
@@ -34,14 +35,17 @@ class Counted:
         self.vocabulary = task.vocabulary
         self.scored: list[int] = task.scored.nonzero().flatten().tolist()
         count = 2**12 if small else min(2**18, max(2**12, 16 * _contexts(task)))
-        self.samples = task.sample(count, generator(0, "training")), task.sample(2**12, generator(0, "held-out"))
-        self._targets = [targets_in(task, sample) for sample in self.samples]
-        self._parents = None if small else [parents_in(task, sample) for sample in self.samples]
+        samples = task.sample(count, generator(0, "training")), task.sample(2**12, generator(0, "held-out"))
+        self._samples = samples
+        # A token or a target of all sequences side by side: thousands of small tables are counted over them.
+        self._tokens = [np.ascontiguousarray(sample.T.numpy()) for sample in samples]
+        self._targets = [np.ascontiguousarray(targets_in(task, sample).T.numpy()) for sample in samples]
+        self._parents = None if small else [parents_in(task, sample) for sample in samples]
 
     def fixed(self, columns: list[int]) -> Columns:
         """The same tokens of every sequence."""
-        index = torch.tensor([columns], dtype=torch.long)
-        return index, index
+        first, second = (tokens[columns] for tokens in self._tokens)
+        return first, second
 
     def parents(self, token: int) -> Columns:
         """The parents of a token in every sequence."""
@@ -49,21 +53,20 @@ class Counted:
         mine = [parents[:, token] for parents in self._parents if parents is not None]
         number = int(mine[0][0].sum())
         assert all(bool((rows.sum(1) == number).all()) for rows in mine), "as many parents in every sequence"
-        first, second = (rows.float().topk(number, dim=1).indices.sort(dim=1).values for rows in mine)
+        indices = (rows.float().topk(number, dim=1).indices.sort(dim=1).values for rows in mine)
+        first, second = (
+            sample.gather(1, index.expand(len(sample), -1)).T.numpy()
+            for sample, index in zip(self._samples, indices, strict=True)
+        )
         return first, second
 
     def accuracy(self, token: int, columns: Columns) -> float:
         """How often `token` is what most often went with the same values of `columns`."""
-        number = columns[0].shape[1]
-        radix = self.vocabulary ** torch.arange(number)
-        keys, tried = (
-            (sample.gather(1, index.expand(len(sample), -1)) * radix).sum(1)
-            for sample, index in zip(self.samples, columns, strict=True)
-        )
-        cells, place = self.vocabulary ** (number + 1), self.scored.index(token)
-        counts = torch.bincount(keys * self.vocabulary + self._targets[0][:, place], minlength=cells)
-        likeliest = counts.view(-1, self.vocabulary).argmax(1)
-        return float((likeliest[tried] == self._targets[1][:, place]).float().mean())
+        keys, tried = (self.vocabulary ** np.arange(len(values)) @ values for values in columns)
+        cells, place = self.vocabulary ** (len(columns[0]) + 1), self.scored.index(token)
+        counts = np.bincount(keys * self.vocabulary + self._targets[0][place], minlength=cells)
+        likeliest = counts.reshape(-1, self.vocabulary).argmax(1)
+        return float((likeliest[tried] == self._targets[1][place]).mean())
 
 
 def find_oracle(task: Task) -> Oracle | None:

@@ -173,9 +173,9 @@ def _needs(task: Task) -> Iterator[tuple[int, int, bool]]:
     for token in counted.scored:
         parents = counted.parents(token)
         whole = counted.accuracy(token, parents)
-        for left_out in range(parents[0].shape[1]):
-            others = [i for i in range(parents[0].shape[1]) if i != left_out]
-            fewer = parents[0][:, others], parents[1][:, others]
+        for left_out in range(len(parents[0])):
+            others = [i for i in range(len(parents[0])) if i != left_out]
+            fewer = parents[0][others], parents[1][others]
             yield token, left_out, counted.accuracy(token, fewer) <= whole - 0.01
 
 
