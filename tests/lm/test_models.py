@@ -469,6 +469,20 @@ def commit(folder: Path) -> str:
     return name
 
 
+TERMINAL = """
+import contextlib, io, json, sys
+from benchbed.cli.app import main
+for line in sys.stdin:
+    sys.argv, out, err, code = json.loads(line), io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
 @pytest.fixture
 def hub(models):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
@@ -486,9 +500,17 @@ def test_the_hub_is_an_address(hub, models, tmp_path):
     environment = {**os.environ, "HF_ENDPOINT": address, "TMPDIR": str(temporary), "HF_HOME": str(tmp_path / "home")}
     environment["HF_HUB_DISABLE_XET"] = "1"
 
+    # One process for all commands: most of each was the import of what reads models.
+    terminal = subprocess.Popen(
+        [sys.executable, "-c", TERMINAL], cwd=tmp_path, env=environment, stdin=-1, stdout=-1, text=True
+    )
+
     def call(*arguments):
-        command = [sys.executable, "-m", "benchbed", "lm", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert terminal.stdin is not None
+        assert terminal.stdout is not None
+        print(json.dumps(["benchbed", "lm", *map(str, arguments)]), file=terminal.stdin, flush=True)
+        code, out, err = json.loads(terminal.stdout.readline())
+        return subprocess.CompletedProcess(arguments, code, out, err)
 
     asked = ("emergence", "org/tiny-seed0..1", "-c", "copying", "--prompts", 10, "--device", "cpu", "--json")
     most = []
@@ -533,9 +555,23 @@ def test_the_hub_is_an_address(hub, models, tmp_path):
     }.items():
         process = call("heads", name if "@" in name else f"{name}@step1", "org/tiny-seed0@step40", "-c", "copying")
         assert (process.returncode, message in process.stderr) == (2, True), process.stderr
+    terminal.communicate()
     hub.shutdown()
     hub.server_close()
-    process = call("emergence", "org/tiny-seed0", "-c", "copying", "--device", "cpu")
+    # Another process, which knows nothing of the hub yet.
+    command = [
+        sys.executable,
+        "-m",
+        "benchbed",
+        "lm",
+        "emergence",
+        "org/tiny-seed0",
+        "-c",
+        "copying",
+        "--device",
+        "cpu",
+    ]
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert process.returncode == 2
     assert "the same command goes on" in process.stderr
     assert process.stderr.count("\n") == 1
