@@ -559,18 +559,8 @@ def test_the_hub_is_an_address(hub, models, tmp_path):
     hub.shutdown()
     hub.server_close()
     # Another process, which knows nothing of the hub yet.
-    command = [
-        sys.executable,
-        "-m",
-        "benchbed",
-        "lm",
-        "emergence",
-        "org/tiny-seed0",
-        "-c",
-        "copying",
-        "--device",
-        "cpu",
-    ]
+    again = ["lm", "emergence", "org/tiny-seed0", "-c", "copying", "--device", "cpu"]
+    command = [sys.executable, "-m", "benchbed", *again]
     process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert process.returncode == 2
     assert "the same command goes on" in process.stderr
