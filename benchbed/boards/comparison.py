@@ -62,8 +62,12 @@ class Comparison:
     @property
     def bound(self) -> str:
         """What stands before the ratio where seeds did not solve: `> `, `< `, or `~ ` where on both sides."""
-        first, second = ((result.summary.solved, result.summary.seeds) for result in self.results)
-        return bound(first, second)
+        return bound(*((result.summary.solved, result.summary.seeds) for result in self.results))
+
+    @property
+    def solved(self) -> bool:
+        """Whether a seed of either solved."""
+        return any(result.summary.solved for result in self.results)
 
     def detectable(self, seeds: int | None = None) -> float | None:
         """See `detectable_ratio`, of so many seeds a side; by default of as many as there are."""
@@ -77,11 +81,10 @@ class Comparison:
 
     def plain(self) -> dict[str, Any]:
         """As JSON data."""
-        steps = [result.restricted_steps for result in self.results]
         return {
             "names": list(self.names),
             "seeds": [result.config.scoring_seeds for result in self.results],
-            "steps": steps,
+            "steps": [result.restricted_steps for result in self.results],
             "ratio": self.ratio,
             "bound": self.bound.strip(),
             "ratio_interval": self.interval,
@@ -199,14 +202,13 @@ def _on_track(
     levels = sorted(shared, key=lambda level: (level not in order, level in order and order.index(level), level))
     couples = {level: (first, second) for level in levels for first, second in [shared[level]] if first and second}
     pairs = {level: again(compare(boards, both, folder.name, level)) for level, both in couples.items()}
-    adjusted = holm([pair.p for pair in pairs.values()])
-    ratios = {level: _ratio(pair) for level, pair in pairs.items() if any(r.summary.solved for r in pair.results)}
+    ratios = {level: _ratio(pair) for level, pair in pairs.items() if pair.solved}
     (any_pair, *_) = pairs.values()
     return LevelComparison(
         names=any_pair.names,
         track=folder.name,
         pairs=pairs,
-        adjusted=dict(zip(pairs, adjusted, strict=True)),
+        adjusted=dict(zip(pairs, holm([pair.p for pair in pairs.values()]), strict=True)),
         alone=[[level for level in levels if shared[level][side] and level not in pairs] for side in (0, 1)],
         overall=over_levels(any_pair.names[0], ratios, track) if ratios else None,
     )
@@ -215,12 +217,11 @@ def _on_track(
 def _places(boards: Path, side: Sides, track: str | None) -> Mapping[Path, Side]:
     """The boards that a mixer has entries on, or its runs belong to, with what it has there."""
     if isinstance(side, str):
-        rows = {folder: read_standings(folder)["rows"] for folder in find_boards(boards, track, None)}
-        names = {
-            folder: {name for row in on if row["rank"] for name in (row["name"], row["entry"])}
-            for folder, on in rows.items()
+        return {
+            folder: side
+            for folder in find_boards(boards, track, None)
+            if any(row["rank"] and side in (row["name"], row["entry"]) for row in read_standings(folder)["rows"])
         }
-        return {folder: side for folder, known in names.items() if side in known}
     mixers = dict.fromkeys(
         f"{run.config.mixer.name} {options_line(run.config.mixer.options)}".strip() for run in side
     )

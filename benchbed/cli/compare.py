@@ -106,7 +106,7 @@ def _show_pair(pair: "Comparison", *, fresh_seeds: bool, as_json: bool, as_csv: 
         console().print(verdict(pair), highlight=False)
         if not pair.told_apart:
             console().print(resolution(pair), highlight=False)
-        if not (pair.told_apart or fresh_seeds) and any(result.summary.solved for result in pair.results):
+        if pair.solved and not (pair.told_apart or fresh_seeds):
             console().print("Other seeds may tell: add --fresh-seeds, and both are trained again.")
 
 

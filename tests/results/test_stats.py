@@ -74,11 +74,11 @@ def test_the_permutation_p_is_exact_where_64_bits_do_not_hold_the_ways(data, m, 
     assert permutation_p(first, second) == pytest.approx(counted(first, second), rel=1e-10)
 
 
-@pytest.mark.parametrize(("m", "n", "shifts"), [(48, 48, (0, 25, 50)), (16, 1000, (0, 25, 50)), (300, 300, (25,))])
-def test_the_permutation_p_of_many_seeds_is_about_that_of_a_t_test(m, n, shifts):
+@pytest.mark.parametrize(("m", "n"), [(48, 48), (16, 1000), (300, 300)])
+def test_the_permutation_p_of_many_seeds_is_about_that_of_a_t_test(m, n):
     random = np.random.default_rng(0)
     first, second = (25 * random.integers(1, 20, size) for size in (m, n))
-    for shift in shifts:
+    for shift in (0, 25, 50):
         p = permutation_p(list(first + shift), list(second))
         assert p == pytest.approx(stats.ttest_ind(first + shift, second)[1], rel=0.5, abs=1e-6), shift
 

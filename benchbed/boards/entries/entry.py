@@ -8,7 +8,7 @@ may be set.
 import logging
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -161,7 +161,7 @@ def read_entry(text: str, name: str) -> dict[str, Any]:
     return data
 
 
-@lru_cache(maxsize=256)
+@cache
 def _entry_of(text: str, name: str) -> Entry:
     """What a file holds; by its text, so that one that was changed is read anew. Boards and pairs share entries."""
     return Entry.model_validate(read_entry(text, name))

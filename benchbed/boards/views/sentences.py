@@ -143,7 +143,7 @@ def verdict(pair: "Comparison") -> str:
 
 def resolution(pair: "Comparison") -> str:
     """What ratio the seeds of a pair that is not told apart can see, and as many fresh ones as there are."""
-    if not any(result.summary.solved for result in pair.results):
+    if not pair.solved:
         steps = pair.results[0].config.budget.steps
         return f"No seed of either solves within {steps:,} steps, and beyond them these runs say nothing."
     seeds = len(FRESH_SEEDS)
