@@ -98,7 +98,7 @@ def baseline_of(boards: Path, track: str | None) -> str:
 
 
 def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path]:
-    """The folders of the boards that have entries.
+    """The folders of the boards that have entries, track by track, and each in the order of its track's levels.
 
     Args:
         boards: the folder that holds the tracks.
@@ -108,7 +108,9 @@ def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path
     Raises:
         EntryError: there is none.
     """
-    found = sorted({path.parent for path in boards.glob("*/*/*.yaml")})
+    filled = {path.parent for path in boards.glob("*/*/*.yaml")}
+    known = [board for folder in sorted({board.parent for board in filled}) for board in _in_order(folder)]
+    found = [board for board in known if board in filled] + sorted(filled.difference(known))
     wanted = [
         folder
         for folder in found
@@ -116,10 +118,18 @@ def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path
         and (level is None or file_name(level) in (folder.name, folder.name.partition("@")[0]))
     ]
     if not wanted:
-        known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        names = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
         place = f"track {track}" if track else "any track"
-        raise EntryError(f"no board of {level or 'any level'} in {place}; known: {known or 'none'}")
+        raise EntryError(f"no board of {level or 'any level'} in {place}; known: {names or 'none'}")
     return wanted
+
+
+def _in_order(track: Path) -> list[Path]:
+    """A track's boards, with entries or without. Its file is read as plain data: models take longer than a board."""
+    from benchbed.storage.files import load_yaml
+
+    tasks = load_yaml((track / "track.yaml").read_text(encoding="utf-8"))["tasks"]
+    return [track / file_name(f"{task}@{level}") for task, known in tasks.items() for level in known["levels"]]
 
 
 def entry_files(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+import yaml
 from clock import run_script
 from planned import renamed
 
@@ -87,6 +88,20 @@ def test_entries_are_found_by_name_and_by_file(boards):
     with pytest.raises(EntryError, match="no entry file"):
         find_entry(boards, "nobody.yaml", None, None)
     assert find_boards(boards, "tiny", "linear_map") == [boards / LEVEL]
+
+
+def test_boards_stand_in_the_order_of_their_tracks_levels(tmp_path):
+    def filled(*boards):
+        for board in boards:
+            (tmp_path / board).mkdir(parents=True)
+            (tmp_path / board / "mlp_mixer.yaml").touch()
+
+    (tmp_path / "tiny").mkdir()
+    levels = {"linear_map": {"levels": {"s9": {}, "s10": {}}}, "copying": {"levels": {"one": {}}}}
+    (tmp_path / "tiny" / "track.yaml").write_text(yaml.safe_dump({"tasks": levels}, sort_keys=False))
+    filled("tiny/copying@one", "tiny/linear_map@s10", "tiny/a@stray", "tiny/linear_map@s9")
+    found = [board.name for board in find_boards(tmp_path, None, None)]
+    assert found == ["linear_map@s9", "linear_map@s10", "copying@one", "a@stray"], "and none is dropped"
 
 
 def test_reading_a_board_costs_little_more_than_its_libraries(boards):
