@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchbed.boards.board import Costs
 from benchbed.boards.entries.entry import entry_folder, load_entry
-from benchbed.boards.folders import find_boards, is_archive
+from benchbed.boards.folders import find_boards, in_order, is_archive
 from benchbed.boards.overall import LevelRatio, Overall, over_levels
 from benchbed.boards.reading import find_entry, read_standings
 from benchbed.boards.standings import training_costs
@@ -17,7 +17,6 @@ from benchbed.errors import EntryError, ResultError
 from benchbed.reporting.wording import bound, labels, options_line
 from benchbed.results.result import RESULT, Result, load_result
 from benchbed.results.stats import detectable_ratio, holm, permutation_p, ratio_of_means
-from benchbed.storage.names import file_name
 
 if TYPE_CHECKING:
     import torch
@@ -163,7 +162,7 @@ def find_shared(boards: Path, sides: tuple[Sides, Sides], track: str | None) -> 
     for side, mine in zip(sides, places, strict=True):
         if isinstance(side, str) and not mine:
             find_entry(boards, side, track, None)
-    found = {folder: [mine.get(folder) for mine in places] for folder in sorted({*places[0], *places[1]})}
+    found = {folder: [mine.get(folder) for mine in places] for folder in in_order({*places[0], *places[1]})}
     runs = {folder for mine in places for folder, one in mine.items() if isinstance(one, Result)}
     found = {f: both for f, both in found.items() if f in runs or not is_archive(f)} or found
     if not any(all(both) for both in found.values()):
@@ -197,10 +196,7 @@ def compare_levels(
 def _on_track(
     boards: Path, shared: Mapping[str, Sequence[Side | None]], folder: Path, again: Callable[[Comparison], Comparison]
 ) -> LevelComparison:
-    track = load_track(str(folder / "track.yaml"))
-    order = [file_name(level) for level in track.level_names]
-    levels = sorted(shared, key=lambda level: (level not in order, level in order and order.index(level), level))
-    couples = {level: (first, second) for level in levels for first, second in [shared[level]] if first and second}
+    couples = {level: (first, second) for level, (first, second) in shared.items() if first and second}
     pairs = {level: again(compare(boards, both, folder.name, level)) for level, both in couples.items()}
     ratios = {level: _ratio(pair) for level, pair in pairs.items() if pair.solved}
     (any_pair, *_) = pairs.values()
@@ -209,8 +205,8 @@ def _on_track(
         track=folder.name,
         pairs=pairs,
         adjusted=dict(zip(pairs, holm([pair.p for pair in pairs.values()]), strict=True)),
-        alone=[[level for level in levels if shared[level][side] and level not in pairs] for side in (0, 1)],
-        overall=over_levels(any_pair.names[0], ratios, track) if ratios else None,
+        alone=[[level for level in shared if shared[level][side] and level not in pairs] for side in (0, 1)],
+        overall=over_levels(any_pair.names[0], ratios, load_track(str(folder / "track.yaml"))) if ratios else None,
     )
 
 

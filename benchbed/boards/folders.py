@@ -1,6 +1,7 @@
 """Where boards and their entries lie; nothing heavy is imported here."""
 
 import hashlib
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,6 +15,7 @@ __all__ = [
     "boards_folder",
     "entry_files",
     "find_boards",
+    "in_order",
     "is_archive",
     "is_default_level",
     "stamp",
@@ -108,9 +110,7 @@ def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path
     Raises:
         EntryError: there is none.
     """
-    filled = {path.parent for path in boards.glob("*/*/*.yaml")}
-    known = [board for folder in sorted({board.parent for board in filled}) for board in _in_order(folder)]
-    found = [board for board in known if board in filled] + sorted(filled.difference(known))
+    found = in_order(path.parent for path in boards.glob("*/*/*.yaml"))
     wanted = [
         folder
         for folder in found
@@ -118,18 +118,29 @@ def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path
         and (level is None or file_name(level) in (folder.name, folder.name.partition("@")[0]))
     ]
     if not wanted:
-        names = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
         place = f"track {track}" if track else "any track"
-        raise EntryError(f"no board of {level or 'any level'} in {place}; known: {names or 'none'}")
+        raise EntryError(f"no board of {level or 'any level'} in {place}; known: {known or 'none'}")
     return wanted
 
 
-def _in_order(track: Path) -> list[Path]:
-    """A track's boards, with entries or without. Its file is read as plain data: models take longer than a board."""
+def in_order(boards: Iterable[Path]) -> list[Path]:
+    """The folders of boards, each once, in the order of `find_boards`; those that their track does not have, last.
+
+    A track's file is read as plain data: models of it take longer than a board.
+    """
     from benchbed.storage.files import load_yaml
 
-    tasks = load_yaml((track / "track.yaml").read_text(encoding="utf-8"))["tasks"]
-    return [track / file_name(f"{task}@{level}") for task, known in tasks.items() for level in known["levels"]]
+    left = set(boards)
+    files = [folder / "track.yaml" for folder in sorted({board.parent for board in left})]
+    known = [
+        file.with_name(file_name(f"{task}@{level}"))
+        for file in files
+        if file.is_file()
+        for task, levels in load_yaml(file.read_text(encoding="utf-8"))["tasks"].items()
+        for level in levels["levels"]
+    ]
+    return [board for board in known if board in left] + sorted(left.difference(known))
 
 
 def entry_files(folder: Path) -> list[Path]:
