@@ -110,15 +110,15 @@ def find_boards(boards: Path, track: str | None, level: str | None) -> list[Path
     Raises:
         EntryError: there is none.
     """
-    found = in_order(path.parent for path in boards.glob("*/*/*.yaml"))
-    wanted = [
+    found = {path.parent for path in boards.glob("*/*/*.yaml")}
+    wanted = in_order(
         folder
         for folder in found
         if track in (None, folder.parent.name)
         and (level is None or file_name(level) in (folder.name, folder.name.partition("@")[0]))
-    ]
+    )
     if not wanted:
-        known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in found)
+        known = ", ".join(f"{folder.name} (track {folder.parent.name})" for folder in in_order(found))
         place = f"track {track}" if track else "any track"
         raise EntryError(f"no board of {level or 'any level'} in {place}; known: {known or 'none'}")
     return wanted
