@@ -54,9 +54,8 @@ def show(
         print_csv(loaded.rows())
     else:
         from benchbed.reporting.tables import result_table
-        from benchbed.results.history import find_history
 
-        console().print(result_table(loaded, find_history(path)))
+        console().print(result_table(loaded))
 
 
 def plot(

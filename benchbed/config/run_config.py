@@ -4,9 +4,10 @@ A run with another mixer source, option, track, device or benchbed version has a
 folder. How it is computed (engine, threads, compilation) is not part of it.
 """
 
+from operator import not_
 from typing import Any
 
-from pydantic import NonNegativeInt, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, NonNegativeInt
 
 from benchbed.config.tracks import BackboneSizes, Budget, OptimiserSettings
 from benchbed.storage.schema import Strict, fingerprint
@@ -62,15 +63,11 @@ class RunConfig(Strict):
     """The leak checks run before training."""
     unranked: list[str]
     """Why this run cannot stand on a board; empty if it can."""
-    score_bias: float = 0.0
+    # Runs of before there were interventions and precisions keep their identity.
+    score_bias: float = Field(default=0.0, exclude_if=not_)
     """Added to the attention scores of a token's true parents; 0 but for an intervention."""
-    tf32: bool = False
+    tf32: bool = Field(default=False, exclude_if=not_)
     """Matrix products of float32 are made in TF32, which a GPU does faster and to ten bits."""
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Runs of older versions knew neither interventions nor precisions, and keep their identity."""
-        return {key: value for key, value in serialise(self).items() if key not in ("score_bias", "tf32") or value}
 
     @property
     def identity(self) -> str:

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from operator import not_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,9 +10,7 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
@@ -50,7 +49,7 @@ class OptimiserSettings(Strict):
 
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=1)]
     """The grid, chosen from on the tuning seeds."""
-    further_rates: list[PositiveFloat] = Field(default=[])
+    further_rates: list[PositiveFloat] = Field(default=[], exclude_if=not_)  # older tracks keep their hash
     """Rates below and above the grid: while the best rate is an end of those tried, the next one outward is tried."""
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
     weight_decay: Annotated[float, Field(ge=0)]
@@ -63,12 +62,6 @@ class OptimiserSettings(Strict):
         if inside:
             raise ValueError(f"expected further_rates below {low:g} or above {high:g}, found {inside}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_further_rates_where_there_are_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Tracks of before them, and runs on those, keep their hash."""
-        data = serialise(self)
-        return data if self.further_rates else {key: value for key, value in data.items() if key != "further_rates"}
 
 
 class Budget(Strict):

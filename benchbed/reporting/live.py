@@ -17,7 +17,6 @@ from rich.text import Text
 from benchbed.errors import BenchbedError
 from benchbed.reporting.tables import result_table
 from benchbed.reporting.wording import clock
-from benchbed.results.history import find_history
 from benchbed.results.result import Result
 from benchbed.runs.environment import uncommitted
 from benchbed.runs.execute import PlannedRun, execute
@@ -155,7 +154,7 @@ def run_live(planned: PlannedRun, engine: EngineSettings, console: Console, *, r
         outcome = execute(planned, engine, reporter.observe, retrain=retrain)
     if outcome.reused:
         say(console, f"finished before, on {outcome.result.finished}; --retrain trains it again")
-    console.print(result_table(outcome.result, find_history(outcome.folder)))
+    console.print(result_table(outcome.result))
     say(console, f"written to {outcome.folder}")
     return outcome.result
 

@@ -15,14 +15,13 @@ from benchbed.reporting.wording import begun_elsewhere, bound, clock, labels, nu
 
 if TYPE_CHECKING:
     from benchbed.checks.findings import Finding
-    from benchbed.results.history import History
     from benchbed.results.result import Result
 
 __all__ = ["comparison_table", "listing_table", "print_finding", "result_table"]
 
 
-def result_table(result: "Result", history: "History | None" = None) -> RenderableType:
-    """Everything that a reader asks first about one result, and of its curves how near the others came."""
+def result_table(result: "Result") -> RenderableType:
+    """Everything that a reader asks first about one result."""
     summary, config, where = result.summary, result.config, result.environment
     low, high = summary.solve_rate_interval
     rows = {
@@ -32,7 +31,7 @@ def result_table(result: "Result", history: "History | None" = None) -> Renderab
         "mean steps": f"{_mean(result)}, budget {config.budget.steps:,}",
         "median steps": _median(result),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
-        "known at the end": history and _known(result, history),
+        "known at the end": _known(result),
         "plateau end": _plateau(result),
         "learning rate": f"{result.learning_rate:g}",
         "solved in tuning": _tuning(result),
@@ -120,10 +119,10 @@ def _ratio(result: "Result", first: "Result") -> str:
     return f"{sign}{mine.mean_steps / other.mean_steps:.2f}"
 
 
-def _known(result: "Result", history: "History") -> str | None:
-    """Of seeds that did not solve, in their order; None where all did."""
-    known = [str(n) for n, row in zip(history.known(), result.members, strict=True) if row.steps is None]
-    return f"{' '.join(known)} of {history.accuracy.shape[2]} outputs, where not solved" if known else None
+def _known(result: "Result") -> str | None:
+    """Of seeds that did not solve, in their order; None where all did, or an older result does not say."""
+    known = [str(row.known) for row in result.members if row.steps is None and row.known is not None]
+    return f"{' '.join(known)} of {result.scored_tokens} outputs, where not solved" if known else None
 
 
 def _tuning(result: "Result") -> str:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from benchbed.config.protocol import KNOWN
 from benchbed.errors import ResultError
 from benchbed.storage.files import write_atomically
 from benchbed.training.trajectory import Trajectory
 
-__all__ = ["HISTORY", "History", "find_history", "load_history", "save_history"]
+__all__ = ["HISTORY", "History", "load_history", "save_history"]
 
 HISTORY = "history.npz"
 
@@ -40,11 +39,6 @@ class History:
                 loss[row, column], accuracy[row, column] = evaluation.loss, evaluation.accuracy
         return cls(np.array([e.step for e in longest]), loss, accuracy)
 
-    def known(self) -> list[int]:
-        """How many scored tokens each member knows at its last evaluation, in more than 95% of held-out sequences."""
-        last = np.isfinite(self.accuracy[:, :, 0]).sum(axis=1) - 1
-        return (self.accuracy[np.arange(len(last)), last] > KNOWN).sum(axis=1).tolist()
-
     def arrays(self) -> dict[str, Any]:
         """By name, as they are stored."""
         return {"steps": self.steps, "loss": self.loss, "accuracy": self.accuracy}
@@ -65,22 +59,9 @@ def load_history(result: Path) -> History:
     Raises:
         ResultError: they are missing or broken.
     """
-    path = _beside(result)
+    path = (result if result.is_dir() else result.parent) / HISTORY
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return History(stored["steps"], stored["loss"], stored["accuracy"])
     except Exception as error:  # numpy raises whatever zipfile, zlib and its own parser raise.
         raise ResultError(f"cannot read the curves {path}: {error}; run the mixer again with --retrain") from None
-
-
-def find_history(result: Path) -> History | None:
-    """`load_history`, or None where there are no curves, as beside an entry.
-
-    Raises:
-        ResultError: they are broken.
-    """
-    return load_history(result) if _beside(result).exists() else None
-
-
-def _beside(result: Path) -> Path:
-    return (result if result.is_dir() else result.parent) / HISTORY

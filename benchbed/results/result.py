@@ -5,6 +5,7 @@
 """
 
 from datetime import datetime
+from operator import not_
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -14,9 +15,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
@@ -80,6 +79,8 @@ class Result(Strict):
     unranked: list[str]
     """Why it cannot stand on a board: what the config says, and what was found out."""
     chance_loss: PositiveFloat
+    scored_tokens: PositiveInt | None = Field(default=None, exclude_if=not_)
+    """Of a sequence; None in results of before 29 November 2026."""
     costs: Costs
     learning_rate: PositiveFloat
     """Chosen on the tuning seeds."""
@@ -89,7 +90,7 @@ class Result(Strict):
     summary: Summary
     environment: Environment
     """Of the process that finished it."""
-    earlier_environments: list[Environment] = Field(default=[])
+    earlier_environments: list[Environment] = Field(default=[], exclude_if=not_)
     """Of processes that began it and were interrupted, where they differ from that one and from each other."""
     finished: str
     """ISO 8601, UTC."""
@@ -110,23 +111,17 @@ class Result(Strict):
         about = {"mixer": self.config.mixer.name, "level": self.config.level, "track": self.config.track.name}
         fixed = {
             "chance_loss": self.chance_loss,
+            "scored_tokens": self.scored_tokens,
             "budget": self.config.budget.steps,
             "parameters": self.costs.parameters,
             "mixer_parameters": self.costs.mixer_parameters,
         }
-        return [about | row.model_dump(mode="json") | fixed for row in self.members]
+        return [about | dict(row) | fixed for row in self.members]
 
     @property
     def environments(self) -> list[Environment]:
         """All that trained it, the last one last."""
         return [*self.earlier_environments, self.environment]
-
-    @model_serializer(mode="wrap")
-    def _without_earlier_environments_where_there_are_none(
-        self, serialise: SerializerFunctionWrapHandler
-    ) -> dict[str, Any]:
-        data = serialise(self)
-        return {key: value for key, value in data.items() if value or key != "earlier_environments"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

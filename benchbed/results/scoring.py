@@ -44,6 +44,8 @@ class MemberRow(Strict):
     """First evaluation at which the scored loss was at most 0.94 of chance."""
     final_loss: float | None
     """Held-out loss in nats at the last evaluation; None if it was not finite."""
+    known: NonNegativeInt | None = Field(default=None, exclude_if=lambda known: known is None)
+    """Scored tokens that it predicts right in more than 95% of held-out sequences then; None in older results."""
     trained_steps: PositiveInt
     seconds: NonNegativeFloat
 
@@ -87,6 +89,7 @@ def member_row(trajectory: Trajectory, chance_loss: float) -> MemberRow:
         steps=trajectory.steps_to_solve,
         plateau_end=trajectory.plateau_end(chance_loss),
         final_loss=float(f"{last.mean_loss:.6g}") if last.finite else None,
+        known=last.known,
         trained_steps=last.step,
         seconds=round(trajectory.seconds, 3),
     )

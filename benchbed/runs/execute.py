@@ -191,6 +191,7 @@ class _JointRun:
             config=config,
             unranked=config.unranked + faults + _leaked([*tuning, *scored]),
             chance_loss=run.plan.task.chance_loss,
+            scored_tokens=int(run.plan.task.scored.sum()),
             costs=measure_costs(run.plan.recipe, run.plan.task),
             learning_rate=rate,
             tuning=tuning,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchbed.config.protocol import PLATEAU_END
+from benchbed.config.protocol import KNOWN, PLATEAU_END
 
 __all__ = ["Evaluation", "Member", "Status", "Trajectory", "give_up_in_order"]
 
@@ -40,6 +40,11 @@ class Evaluation:
     def mean_loss(self) -> float:
         """Mean over the scored tokens, in nats."""
         return math.fsum(self.loss) / len(self.loss) if self.finite else math.nan
+
+    @property
+    def known(self) -> int:
+        """Scored tokens that are predicted right in more than 95% of held-out sequences."""
+        return sum(accuracy > KNOWN for accuracy in self.accuracy)
 
 
 @dataclass

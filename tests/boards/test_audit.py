@@ -117,6 +117,8 @@ def at(dotted):
         ("result.members.2.steps", 40, "members[2].trained_steps: expected 50 for a seed that is solved"),
         ("result.members.2.steps", 15, "members[2].steps: expected a multiple of 10 up to 60, found 15"),
         ("result.members.2.seed", 9, "expected one row for each of the seeds"),
+        ("result.members.0.known", 99, "result.members[0].known: expected a number up to 4, found 99"),
+        ("result.members.0.known", None, "result.members[0].known: expected a number up to 4, found None"),
         ("result.members.0.final_loss", 0.5, "loss_curves[0] at its end: expected result.members[0].final_loss"),
         ("result.members.0.plateau_end", None, "loss_curves[0]: expected no loss below"),
         ("result.summary.mean_steps", 11.0, "result.summary.mean_steps: expected "),

@@ -10,7 +10,7 @@ from strangers import TINY_TRACK
 
 from benchbed.config.request import RunRequest
 from benchbed.errors import ResultError
-from benchbed.results.history import HISTORY, History, load_history
+from benchbed.results.history import HISTORY, load_history
 from benchbed.results.result import RESULT, load_result
 from benchbed.runs.execute import execute
 from benchbed.training.engine import EngineSettings
@@ -32,15 +32,27 @@ def folder(finished, tmp_path):
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-def test_known_are_the_outputs_that_nearly_every_sequence_has_right_at_a_members_end():
-    """The first ends an evaluation before the second; at 95% exactly an output is not known."""
-    accuracy = np.array(
-        [
-            [[1.0, 1.0, 1.0], [0.96, 0.95, 1.0], [np.nan, np.nan, np.nan]],
-            [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [0.5, 0.99, 0.2]],
-        ]
-    )
-    assert History(np.array([25, 50, 75]), np.zeros_like(accuracy), accuracy).known() == [2, 1]
+def test_rows_say_how_many_outputs_a_member_knew_at_its_last_evaluation(finished):
+    """Members end at different steps; the curves have all of them, NaN after a member's end."""
+    result, accuracy = load_result(finished), load_history(finished).accuracy
+    for row, mine in zip(result.members, accuracy, strict=True):
+        last = mine[np.isfinite(mine).all(axis=1)][-1]
+        assert (row.known, result.scored_tokens) == ((last > 0.95).sum(), len(last))
+    assert {(row["known"], row["scored_tokens"]) for row in result.rows()} == {
+        (row.known, result.scored_tokens) for row in result.members
+    }
+
+
+def test_a_result_of_before_known_outputs_is_read_and_written_as_it_was(folder):
+    def older(data):
+        del data["scored_tokens"]
+        for row in data["members"] + data["tuning"]:
+            del row["known"]
+
+    damage(folder, older)
+    result = load_result(folder)
+    assert {row["known"] for row in result.rows()} == {None}
+    assert result.model_dump(mode="json") == yaml.safe_load((folder / RESULT).read_text())
 
 
 def damage(folder, change):

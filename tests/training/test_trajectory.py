@@ -45,6 +45,10 @@ def test_the_plateau_ends_at_94_percent_of_chance():
     assert trajectory([False] * 3, losses=[1.0, 0.95, 0.941]).plateau_end(1.0) is None
 
 
+def test_at_95_percent_exactly_an_output_is_not_known():
+    assert Evaluation(10, [0.1] * 4, [0.94, 0.95, 0.951, 1.0], solved=False, finite=True).known == 2
+
+
 def test_survives_a_checkpoint():
     found = trajectory([False, True], losses=[1.0, 0.9])
     found.seconds = 1.5

@@ -177,6 +177,9 @@ def _of_a_row(row: MemberRow, entry: Entry) -> Iterator[Discrepancy]:
         yield Discrepancy("trained_steps", f"{ends[row.status]} for a seed that is {row.status}", row.trained_steps)
     if (row.final_loss is None) != (row.status == "diverged"):
         yield Discrepancy("final_loss", "a number exactly where a seed did not diverge", row.final_loss)
+    scored = entry.result.scored_tokens
+    if (row.known is None) != (scored is None) or (row.known or 0) > (scored or 0):
+        yield Discrepancy("known", "nothing" if scored is None else f"a number up to {scored}", row.known)
     if row.plateau_end is not None and row.plateau_end > row.trained_steps:
         yield Discrepancy("plateau_end", f"at most {row.trained_steps}, the last evaluation", row.plateau_end)
 
