@@ -205,11 +205,9 @@ def test_a_member_moves_to_a_process_that_has_nothing_to_do(recipe, expected, mo
     assert any(len(who) > 1 for who in by_member.values())
 
 
-def test_going_on_with_states_larger_than_a_connection_holds(recipe):
-    """Each of the two would wait for the other to read: a run that was killed stood still when it was given again."""
-    wide = replace(recipe, backbone=recipe.backbone.model_copy(update={"dim": 96, "mlp_dim": 384}))
-    settings, who = EngineSettings("loop", CPU, cores=2), members(range(8), rate=0.0003)
-    begun = Ensemble(wide, who, settings)
+def interrupted(recipe, who, settings):
+    """What is saved of members that were stopped when each had trained two steps."""
+    begun = Ensemble(recipe, who, settings)
 
     def stop(ensemble):
         if all(t.step >= 2 for t in ensemble.trajectories.values()):
@@ -217,7 +215,29 @@ def test_going_on_with_states_larger_than_a_connection_holds(recipe):
 
     with pytest.raises(Interrupted):
         begun.train(stop)
-    saved = begun.state()
+    return begun.state()
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_members_of_a_run_that_goes_on_train_side_by_side(recipe, cores):
+    """Two a process trained to their end before the others began: no rate was given up until all had come so far."""
+    settings, who = EngineSettings("loop", CPU, cores=cores), members(range(8), rate=0.0003)
+    saved, spreads = interrupted(recipe, who, settings), []
+
+    def observe(ensemble):
+        steps = [t.step for t in ensemble.trajectories.values() if t.status == "training"]
+        spreads.append(max(steps, default=0) - min(steps, default=0))
+
+    Ensemble(recipe, who, settings, saved={0: saved}).train(observe)
+    assert len(spreads) > 8
+    assert max(spreads) <= 3 * recipe.budget.evaluate_every
+
+
+def test_going_on_with_states_larger_than_a_connection_holds(recipe):
+    """Each of the two would wait for the other to read: a run that was killed stood still when it was given again."""
+    wide = replace(recipe, backbone=recipe.backbone.model_copy(update={"dim": 96, "mlp_dim": 384}))
+    settings, who = EngineSettings("loop", CPU, cores=2), members(range(8), rate=0.0003)
+    saved = interrupted(wide, who, settings)
     assert sum(tensor.nbytes for tensor in saved["weights"][0].values()) > 1 << 20
 
     def give_up(*_):

@@ -147,13 +147,15 @@ class ProcessCrew:
     def _choose(self, worker: "_Worker", *, ahead: bool) -> Unit | None:
         """Of the units that no other process holds the one that is least far; of the others, if need be.
 
-        Ahead of time only one that takes no state there: a state can be more than a connection holds, and a process
-        reads when it has reported, so that each would wait for the other to read.
+        Ahead of time none that takes a state there: a state can be more than a connection holds, and a process
+        reads when it has reported, so that each would wait for the other to read. Nor one that is further: of a run
+        that goes on, those that a process holds would train to their end before it came to the others.
         """
         others = {m for other in self._workers if other is not worker for m in other.held}
         free = [unit for unit in self._waiting if unit.members[0] not in others]
-        units = [unit for unit in free if not worker.lacks(unit)] if ahead else free or self._waiting
-        return min(units, key=lambda unit: unit.step, default=None)
+        units = free if ahead else free or self._waiting
+        unit = min(units, key=lambda unit: (unit.step, worker.lacks(unit)), default=None)
+        return None if unit is None or (ahead and worker.lacks(unit)) else unit
 
 
 class _Worker:
