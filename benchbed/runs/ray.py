@@ -20,7 +20,7 @@ from benchbed.errors import BenchbedError, OptionError
 from benchbed.results.result import RESULT
 from benchbed.runs.checkpoint import CHECKPOINT
 from benchbed.runs.execute import PlannedRun, execute, prepare
-from benchbed.storage.files import write_atomically
+from benchbed.storage.files import LOCK, write_atomically
 from benchbed.training.engine import EngineSettings
 
 __all__ = ["Work", "carry_out", "train_on_ray"]
@@ -90,5 +90,5 @@ def _train(work: Work, plain: str, folder: str, engine: EngineSettings, retrain:
         work(run, engine, retrain)
     except Exception as error:  # the answer must travel; the errors of a plug-in may not
         return str(error) if isinstance(error, BenchbedError) else f"{type(error).__name__}: {error}"
-    files = [path for path in run.folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    files = [path for path in run.folder.rglob("*") if path.is_file() and path.name != LOCK]
     return {str(path.relative_to(run.folder)): path.read_bytes() for path in files}

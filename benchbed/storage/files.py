@@ -15,6 +15,7 @@ import yaml
 from benchbed.errors import BusyError, StorageError
 
 __all__ = [
+    "LOCK",
     "YamlError",
     "csv_text",
     "dump_yaml",
@@ -24,6 +25,9 @@ __all__ = [
     "write_text",
     "write_yaml",
 ]
+
+LOCK = ".lock"
+"""What `exclusive` leaves in a folder."""
 
 
 class YamlError(ValueError):
@@ -158,7 +162,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
         raise BusyError(

@@ -5,8 +5,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from benchbed.config.run_config import RunConfig
 from benchbed.results.result import load_result
+from benchbed.runs.ray import _train, carry_out
+from benchbed.training.engine import EngineSettings
 
 SCRIPT = """
 import sys
@@ -31,6 +35,15 @@ def rows(result):
     return [row.model_dump(exclude={"seconds"}) for row in (*result.tuning, *result.members)]
 
 
+def test_a_worker_hands_back_the_files_of_its_run_and_not_its_lock(configure, tmp_path):
+    config: RunConfig = configure(max_steps=20)
+    settings = EngineSettings("loop", torch.device("cpu"), cores=1)
+    answer = _train(carry_out, config.model_dump_json(), str(tmp_path / "run"), settings, retrain=False)
+    assert isinstance(answer, dict)
+    assert set(answer) == {"result.yaml", "history.npz"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {*answer, ".lock"}
+
+
 @pytest.mark.slow
 def test_runs_and_traces_on_ray_are_those_of_this_process(tiny_path, tmp_path):
     pytest.importorskip("ray")
@@ -43,8 +56,8 @@ def test_runs_and_traces_on_ray_are_those_of_this_process(tiny_path, tmp_path):
         assert process.returncode == 0, process.stderr[-2000:]
         told[backend] = process.stdout
     here, there = tmp_path / "local", tmp_path / "ray"
-    files = sorted(p.relative_to(here) for p in here.rglob("*") if p.is_file() and p.suffix != ".lock")
-    assert sorted(p.relative_to(there) for p in there.rglob("*") if p.is_file() and p.suffix != ".lock") == files
+    files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
+    assert sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file()) == files
     results = [path for path in files if path.name == "result.yaml"]
     assert len(results) == 3
     for path in results:
