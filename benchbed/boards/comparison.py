@@ -84,6 +84,7 @@ class Comparison:
             "names": list(self.names),
             "seeds": [result.config.scoring_seeds for result in self.results],
             "steps": [result.restricted_steps for result in self.results],
+            "known": [[row.known for row in result.members] for result in self.results],
             "ratio": self.ratio,
             "bound": self.bound.strip(),
             "ratio_interval": self.interval,

@@ -11,7 +11,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchbed.reporting.wording import begun_elsewhere, bound, clock, labels, number, options_line, with_interval
+from benchbed.reporting.wording import (
+    begun_elsewhere,
+    bound,
+    clock,
+    known_at_the_end,
+    labels,
+    number,
+    options_line,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     from benchbed.checks.findings import Finding
@@ -31,7 +40,7 @@ def result_table(result: "Result") -> RenderableType:
         "mean steps": f"{_mean(result)}, budget {config.budget.steps:,}",
         "median steps": _median(result),
         "steps by seed": " ".join(_seed(row.steps, row.status) for row in result.members),
-        "known at the end": _known(result),
+        "known at the end": known_at_the_end(result),
         "plateau end": _plateau(result),
         "learning rate": f"{result.learning_rate:g}",
         "solved in tuning": _tuning(result),
@@ -117,12 +126,6 @@ def _ratio(result: "Result", first: "Result") -> str:
     mine, other = result.summary, first.summary
     sign = bound((mine.solved, mine.seeds), (other.solved, other.seeds))
     return f"{sign}{mine.mean_steps / other.mean_steps:.2f}"
-
-
-def _known(result: "Result") -> str | None:
-    """Of seeds that did not solve, in their order; None where all did, or an older result does not say."""
-    known = [str(row.known) for row in result.members if row.steps is None and row.known is not None]
-    return f"{' '.join(known)} of {result.scored_tokens} outputs, where not solved" if known else None
 
 
 def _tuning(result: "Result") -> str:

@@ -12,6 +12,8 @@ __all__ = [
     "called",
     "clock",
     "differing",
+    "known_at_the_end",
+    "labels",
     "number",
     "options_line",
     "place",
@@ -84,6 +86,12 @@ def begun_elsewhere(result: "Result") -> str | None:
     """`torch=2.11.0, workers=4`: what was otherwise where an interrupted run began; None where nothing was."""
     found = [options_line(result.environment.differences(earlier)) for earlier in result.earlier_environments]
     return "; ".join(found) or None
+
+
+def known_at_the_end(result: "Result") -> str | None:
+    """Of seeds that did not solve, in their order; None where all did, or an older result does not say."""
+    known = [str(row.known) for row in result.members if row.steps is None and row.known is not None]
+    return f"{' '.join(known)} of {result.scored_tokens} outputs, where not solved" if known else None
 
 
 def clock(seconds: float) -> str:

@@ -111,6 +111,9 @@ def test_no_other_seeds_are_advised_where_nobody_solves(cli, run, tmp_path):
     code, out, _ = cli("compare", tmp_path / "one", tmp_path / "two")
     assert (code, f"No seed of either solves within {budget:,} steps" in " ".join(out.split())) == (0, True)
     assert "fresh" not in out
+    known = " ".join(str(row.known) for row in result.members)
+    (line,) = [line for line in out.splitlines() if "known at the end" in line]
+    assert line.count(f"{known} of {result.scored_tokens} outputs, where not solved") == 2
 
 
 def test_only_runs_of_one_level_are_compared(cli, run):

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchbed.boards.views.sentences import PAIR_HEADS, overall_cells, pair_cells
-from benchbed.reporting.wording import span, with_interval
+from benchbed.reporting.wording import known_at_the_end, span, with_interval
 
 if TYPE_CHECKING:
     from benchbed.boards.comparison import Comparison, LevelComparison
@@ -25,6 +25,7 @@ def pair_table(pair: "Comparison") -> Table:
         "solved": [f"{r.summary.solved}/{r.summary.seeds}" for r in results],
         "mean steps [95%]": [with_interval(r.summary.mean_steps, r.summary.mean_steps_interval) for r in results],
         "steps by seed": [" ".join(str(s) for s in sorted(r.restricted_steps)) for r in results],
+        "known at the end": [known_at_the_end(r) or "" for r in results],
         "learning rate": [f"{r.learning_rate:g}" for r in results],
         "parameters": [f"{r.costs.parameters:,}" for r in results],
         "mean samples": [f"{cost['samples']:,.0f}" for cost in costs],
@@ -33,7 +34,8 @@ def pair_table(pair: "Comparison") -> Table:
         "device": [r.environment.device for r in results],
     }
     for name, cells in lines.items():
-        table.add_row(name, *cells)
+        if any(cells):
+            table.add_row(name, *cells)
     return table
 
 
