@@ -100,7 +100,7 @@ def test_a_ratio_of_means_that_the_budget_cut_off_is_called_a_bound(boards):
     assert pair.plain()["bound"] == pair_rows(pair)[0]["bound"] == "<"
 
 
-def test_no_other_seeds_are_advised_where_nobody_solves(cli, run, tmp_path):
+def test_no_other_seeds_are_advised_where_nobody_solves(cli, run, tmp_path, monkeypatch):
     """Fresh ones would take hours, and end at the same budget."""
     result = load_result(run)
     for name in ("one", "two"):
@@ -108,6 +108,7 @@ def test_no_other_seeds_are_advised_where_nobody_solves(cli, run, tmp_path):
         summary = summarise(members, budget := result.config.budget.steps)
         (tmp_path / name).mkdir()
         save_result(result.model_copy(update={"members": members, "summary": summary}), tmp_path / name)
+    monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = cli("compare", tmp_path / "one", tmp_path / "two")
     assert (code, f"No seed of either solves within {budget:,} steps" in " ".join(out.split())) == (0, True)
     assert "fresh" not in out
