@@ -7,7 +7,6 @@ import sys
 import pytest
 import torch
 
-from benchbed.config.run_config import RunConfig
 from benchbed.results.result import load_result
 from benchbed.runs.ray import _train, carry_out
 from benchbed.training.engine import EngineSettings
@@ -36,7 +35,7 @@ def rows(result):
 
 
 def test_a_worker_hands_back_the_files_of_its_run_and_not_its_lock(configure, tmp_path):
-    config: RunConfig = configure(max_steps=20)
+    config = configure(max_steps=20)
     settings = EngineSettings("loop", torch.device("cpu"), cores=1)
     answer = _train(carry_out, config.model_dump_json(), str(tmp_path / "run"), settings, retrain=False)
     assert isinstance(answer, dict)

@@ -431,8 +431,9 @@ def test_how_full_the_boards_are():
     assert "`rwkv7` and `mamba` on 16 bits, `mamba` on parity and on recall of six pairs" in PAGE
 
     results = [load_entry(path).result for path in home.glob("*/*.yaml")]
-    hours = sum(result.seconds for result in results if result.config.device == "cpu") / 3600
-    assert f"took two CPU cores {hours:.0f} hours" in PAGE
+    seconds = {device: sum(r.seconds for r in results if r.config.device == device) for device in ("cpu", "cuda")}
+    hours, minutes = seconds["cpu"] / 3600, seconds["cuda"] / 60
+    assert f"took two CPU cores {hours:.0f} hours and an H100 {minutes:.0f} minutes" in PAGE
 
 
 def test_levels_are_nearly_independent_as_the_overall_interval_takes_them(six):

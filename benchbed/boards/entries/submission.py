@@ -63,7 +63,7 @@ def submit(
         schema_version=1,
         entry=name,
         result=result,
-        loss_curves=loss_curves(load_history(run if run.is_dir() else run.parent)),
+        loss_curves=loss_curves(load_history(run)),
         provenance=Provenance(
             submitter=submitter,
             date=datetime.now(UTC).date().isoformat(),
