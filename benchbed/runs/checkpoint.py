@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from benchbed.results.scoring import MemberRow
 from benchbed.storage.files import write_atomically
 
 __all__ = ["CHECKPOINT", "Checkpoint"]
@@ -66,6 +67,19 @@ class Checkpoint:
         }
         write_atomically(self.path, lambda file: torch.save(stored, file))
         self.saved = time.monotonic()
+
+    def finish(self, stage: str, rows: list[MemberRow], seconds: float) -> None:
+        """Keep of a stage what came of each member, a few kilobytes, in place of its state.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self.save(stage, {"rows": [row.model_dump() for row in rows]}, seconds)
+
+    def rows(self, stage: str) -> list[MemberRow] | None:
+        """What came of each member of a stage that is finished."""
+        rows = self.stages.get(stage, {}).get("rows")
+        return rows and [MemberRow.model_validate(row) for row in rows]
 
     def remove(self) -> None:
         """Forget everything."""

@@ -34,8 +34,9 @@ def most_steps(run: PlannedRun) -> int:
         stages = {"scoring": stages["scoring"]}
     else:
         members += rates * len(config.tuning_seeds)
-    begun = [Trajectory.from_plain(plain) for state in stages.values() for plain in state["trajectories"]]
-    return members * budget - sum(t.step if t.status == "training" else budget for t in begun)
+    over = sum(len(state.get("rows", [])) for state in stages.values())
+    begun = [Trajectory.from_plain(plain) for state in stages.values() for plain in state.get("trajectories", [])]
+    return (members - over) * budget - sum(t.step if t.status == "training" else budget for t in begun)
 
 
 def most_seconds(run: PlannedRun, engine: EngineSettings) -> float:

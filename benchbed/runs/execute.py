@@ -217,31 +217,34 @@ class _JointRun:
         entered = [config.optimiser.learning_rates for _ in self.runs]
         race = 1
         while any(entered):
-            members = [
-                Member(seed, rate, run)
-                for run, rates in enumerate(entered)
-                for rate in rates
-                for seed in config.tuning_seeds
-            ]
-            further = sum(most_to_come(rates, config.optimiser) for rates in entered if rates)
-            later = further * len(config.tuning_seeds) + len(self.runs) * len(config.scoring_seeds)
-            trained = self._train("tuning", members, later, race, giving_up(rows, config.budget.steps))
-            for known, trajectories, run in zip(rows, trained, self.runs, strict=True):
-                known += _rows(trajectories, run)
+            for known, more in zip(rows, self._race(race, entered, rows), strict=True):
+                known += more
             entered = [further_rates(known, config.optimiser, config.budget.steps) for known in rows]
             race += 1
         return rows
 
-    def _train(
-        self, stage: Stage, members: list[Member], later: int = 0, race: int = 1, give_up: GiveUp | None = None
-    ) -> list[list[Trajectory]]:
-        """Train members and give their trajectories by run; each race of the tuning is saved for itself.
+    def _race(self, race: int, entered: list[list[float]], earlier: list[list[MemberRow]]) -> list[list[MemberRow]]:
+        """The rows of a race, by run; when it is over they take the place of its curves in the checkpoint."""
+        config, key = self.config, "tuning" if race == 1 else f"tuning {race}"
+        over = [run.checkpoint.rows(key) for run in self.runs]
+        left = [(run, rate) for run, rates in enumerate(entered) if over[run] is None for rate in rates]
+        members = [Member(seed, rate, run) for run, rate in left for seed in config.tuning_seeds]
+        further = sum(most_to_come(rates, config.optimiser) for rates in entered if rates)
+        later = further * len(config.tuning_seeds) + len(self.runs) * len(config.scoring_seeds)
+        if members:
+            trained = self._train(key, members, later, giving_up(earlier, config.budget.steps))
+            for run in {member.run for member in members}:
+                over[run] = rows = _rows(trained[run], self.runs[run])
+                self.runs[run].checkpoint.finish(key, rows, self._seconds(self.runs[run]))
+        return [rows or [] for rows in over]
 
-        At most `later` members are still to come.
-        """
-        key = stage if race == 1 else f"{stage} {race}"
-        stages = [run.checkpoint.stages for run in self.runs]
-        saved = {number: known[key] for number, known in enumerate(stages) if key in known}
+    def _train(
+        self, key: str, members: list[Member], later: int = 0, give_up: GiveUp | None = None
+    ) -> list[list[Trajectory]]:
+        """Train members, saved under a key, and give their trajectories by run; at most `later` are still to come."""
+        stage: Stage = "scoring" if key == "scoring" else "tuning"
+        stages = {member.run: self.runs[member.run].checkpoint.stages for member in members}
+        saved = {number: known[key] for number, known in stages.items() if key in known}
         ensemble = Ensemble(self.recipe, members, self.engine, saved, self.crew)
         before = [run.steps for run in self.runs]
 
@@ -249,7 +252,7 @@ class _JointRun:
             for number, run in enumerate(self.runs):
                 run.steps = before[number] + ensemble.steps_now(number)
             self.observe(self._progress(stage, ensemble, later))
-            if self.runs[0].checkpoint.due():
+            if self.runs[members[0].run].checkpoint.due():
                 self._save(key, ensemble)
 
         try:
@@ -264,8 +267,8 @@ class _JointRun:
         return [[t for t in trajectories if t.member.run == number] for number in range(len(self.runs))]
 
     def _save(self, key: str, ensemble: Ensemble) -> None:
-        for number, run in enumerate(self.runs):
-            run.checkpoint.save(key, ensemble.state(number), self._seconds(run))
+        for number in {member.run for member in ensemble.trajectories}:
+            self.runs[number].checkpoint.save(key, ensemble.state(number), self._seconds(self.runs[number]))
 
     def _progress(self, stage: Stage, ensemble: Ensemble, later: int) -> Progress:
         return progress_of(

@@ -65,6 +65,21 @@ def test_what_a_checkpoint_holds_is_taken_off(unsolvable, stage):
     assert 0 < most_steps(unsolvable) < whole
 
 
+def test_a_race_that_is_over_is_taken_off(unsolvable):
+    """Of it rows are kept, and no curves whose lengths could be added."""
+    optimiser, seeds = unsolvable.config.optimiser, len(unsolvable.config.tuning_seeds)
+
+    def interrupt(progress):
+        if progress.trajectories[0].member.learning_rate not in optimiser.learning_rates:
+            raise KeyboardInterrupt
+
+    whole = most_steps(unsolvable)
+    with pytest.raises(KeyboardInterrupt):
+        execute(unsolvable, CPU, interrupt)
+    over = len(optimiser.learning_rates) * seeds * unsolvable.config.budget.steps
+    assert most_steps(unsolvable) == whole - over
+
+
 def test_time_is_steps_times_a_measured_step_over_the_cores(unsolvable, monkeypatch):
     monkeypatch.setattr(estimate, "_seconds_a_step", lambda recipe, engine, members: 0.5 / members)
     both = EngineSettings("auto", torch.device("cpu"), cores=2)

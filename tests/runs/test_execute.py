@@ -19,7 +19,7 @@ from benchbed.reporting.wording import begun_elsewhere
 from benchbed.results.history import load_history
 from benchbed.results.result import RESULT, load_result, run_folder
 from benchbed.runs import environment
-from benchbed.runs.checkpoint import CHECKPOINT
+from benchbed.runs.checkpoint import CHECKPOINT, Checkpoint
 from benchbed.runs.execute import execute, execute_together, prepare
 from benchbed.storage.files import exclusive
 from benchbed.training.engine import EngineSettings
@@ -157,6 +157,34 @@ def test_an_interrupted_run_goes_on_to_the_same_result(configure, tmp_path, engi
         cut = load_history(folder)
         np.testing.assert_array_equal(cut.loss, whole.loss)
         np.testing.assert_array_equal(cut.accuracy, whole.accuracy)
+
+
+def test_after_its_tuning_a_run_is_a_small_file_that_goes_on_elsewhere(configure, tmp_path):
+    """Its curves and weights were megabytes; what is decided by them are rows."""
+    config = configure(max_steps=20)
+    further = config.optimiser.model_copy(update={"further_rates": [0.0001, 0.001, 0.03, 0.1]})
+    config = config.model_copy(update={"optimiser": further})
+    whole = run(config, tmp_path / "whole").result
+
+    def stop(progress):
+        if progress.stage == "scoring":
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(config, tmp_path / "here", stop)
+    file = tmp_path / "here" / CHECKPOINT
+    stages = Checkpoint(file, config.identity).stages
+    races = [stage for name, stage in stages.items() if name.startswith("tuning")]
+    assert len(races) > 1, "the best rate is an end of two"
+    assert [row["seed"] for race in races for row in race["rows"]] == [row.seed for row in whole.tuning]
+    assert {key for race in races for key in race} == {"rows"}
+    assert file.stat().st_size < 10_000
+    (tmp_path / "there").mkdir()
+    file.rename(tmp_path / "there" / CHECKPOINT)
+    seen = []
+    run(config, tmp_path / "there", seen.append)
+    assert {p.stage for p in seen} == {"scoring"}
+    assert content(tmp_path / "there") == content(tmp_path / "whole")
 
 
 def test_a_run_says_where_it_began(configure, tmp_path, monkeypatch):
@@ -332,7 +360,8 @@ def test_runs_that_train_as_one_go_on_where_they_were_stopped_in_other_company(c
     trained = []
     outcomes = execute_together(runs, REQUEST, trained.append)
     assert [outcome.reused for outcome in outcomes] == [True, False, False]
-    assert {p.runs for p in trained} == {2}
+    stages = {(p.stage, p.runs, len(p.trajectories)) for p in trained}
+    assert stages == {("tuning", 1, 4), ("scoring", 2, 4)}, "what one has tuned is kept while the other is tuned"
     for outcome, single in zip(outcomes, alone, strict=True):
         assert without_timing(outcome.result.model_dump()) == without_timing(single.model_dump())
 
