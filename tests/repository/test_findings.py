@@ -1,8 +1,10 @@
 """What the findings say beside the boards follows from the seeds that are published with it."""
 
 import csv
+import math
 import re
-from itertools import combinations
+from collections import Counter, defaultdict
+from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -434,6 +436,52 @@ def test_how_full_the_boards_are():
     seconds = {device: sum(r.seconds for r in results if r.config.device == device) for device in ("cpu", "cuda")}
     hours, minutes = seconds["cpu"] / 3600, seconds["cuda"] / 60
     assert f"took two CPU cores {hours:.0f} hours and an H100 {minutes:.0f} minutes" in PAGE
+
+
+def loss_without_a_key(pairs, *, each_once):
+    """The mean loss of the best guess of as many answers, for who sees which values the pairs have, and no key.
+
+    An order of queries is seen by the values that were answered, and has a chance: of `AssociativeRecall` with each
+    key once, each pair draws one of the places that are left, the x-th with a weight of x^-0.99.
+    """
+    if each_once:
+        orders = list[tuple[tuple[int, ...], float]]()
+        for places in permutations(range(pairs)):
+            weights = [x**-0.99 for x in range(1, pairs + 1)]
+            left = [sum(weights[place] for place in places[drawn:]) for drawn in range(pairs)]
+            chance = math.prod(weights[place] / rest for place, rest in zip(places, left, strict=True))
+            orders.append((tuple(places.index(query) for query in range(pairs)), chance))
+    else:
+        orders = [(order, 1.0 / pairs**pairs) for order in product(range(pairs), repeat=pairs)]
+    assert sum(chance for _, chance in orders) == pytest.approx(1)
+    found = 0.0
+    alike = Counter(tuple(map(values.index, values)) for values in product(range(pairs), repeat=pairs))
+    for values, count in alike.items():
+        answers = defaultdict[tuple[int, ...], float](float)
+        for order, chance in orders:
+            answers[tuple(values[pair] for pair in order)] += chance
+        assert not each_once or len({answer[:-1] for answer in answers}) == len(answers), "the last one is certain"
+        found -= count / pairs**pairs * sum(chance * math.log(chance) for chance in answers.values())
+    return found / pairs
+
+
+def test_who_does_not_solve_recall_ends_where_counting_values_does():
+    four, six = loss_without_a_key(4, each_once=False), loss_without_a_key(6, each_once=True)
+    assert f"a loss of {six:.3f} there, of {math.log(6):.3f} by chance" in PAGE
+    assert f"of four pairs {four:.3f}, of {math.log(4):.3f} " in PAGE
+
+    def near(level, loss, *mixers):
+        """How many unsolved seeds end within 0.03 of a loss, and of how many."""
+        board = ROOT / "leaderboards" / "lite" / f"associative_recall@{level}"
+        rows = [row for mixer in mixers for row in load_entry(board / f"{mixer}.yaml").result.members]
+        losses = [row.final_loss for row in rows if row.steps is None and row.final_loss is not None]
+        return sum(abs(found - loss) < 0.03 for found in losses), len(losses)
+
+    there, unsolved = near("capacity", six, "static_mixer", "gmlp", "linear_rnn", "xlstm")
+    assert f"on six pairs {there} of the {unsolved} unsolved seeds of `static_mixer`, `gmlp`, `linear_rnn`" in PAGE
+    assert near("capacity", six, "mlp_mixer") == (5, 16)
+    there, unsolved = near("multi", four, "static_mixer", "gmlp")
+    assert f"on four pairs {there} of the {unsolved} of `static_mixer` and `gmlp`" in PAGE
 
 
 def test_levels_are_nearly_independent_as_the_overall_interval_takes_them(six):
