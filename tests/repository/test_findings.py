@@ -3,13 +3,14 @@
 import csv
 import math
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from scipy.stats import fisher_exact
 
 from benchbed import load_overall
@@ -438,35 +439,37 @@ def test_how_full_the_boards_are():
     assert f"took two CPU cores {hours:.0f} hours and an H100 {minutes:.0f} minutes" in PAGE
 
 
-def loss_without_a_key(pairs, *, each_once):
+def loss_without_a_key(pairs, *, each_once=True, draws=None):
     """The mean loss of the best guess of as many answers, for who sees which values the pairs have, and no key.
 
     An order of queries is seen by the values that were answered, and has a chance: of `AssociativeRecall` with each
-    key once, each pair draws one of the places that are left, the x-th with a weight of x^-0.99.
+    key once, each pair draws one of the places that are left, the x-th with a weight of x^-0.99. With `draws` so many
+    draws of values stand for all.
     """
     if each_once:
-        orders = list[tuple[tuple[int, ...], float]]()
-        for places in permutations(range(pairs)):
-            weights = [x**-0.99 for x in range(1, pairs + 1)]
-            left = [sum(weights[place] for place in places[drawn:]) for drawn in range(pairs)]
-            chance = math.prod(weights[place] / rest for place, rest in zip(places, left, strict=True))
-            orders.append((tuple(places.index(query) for query in range(pairs)), chance))
+        places = np.array([*permutations(range(pairs))])  # of each pair
+        weights = (places + 1.0) ** -0.99
+        chances = (weights / weights[:, ::-1].cumsum(1)[:, ::-1]).prod(1)
+        orders = places.argsort(1)  # the pair of each query
     else:
-        orders = [(order, 1.0 / pairs**pairs) for order in product(range(pairs), repeat=pairs)]
-    assert sum(chance for _, chance in orders) == pytest.approx(1)
+        orders = np.array([*product(range(pairs), repeat=pairs)])
+        chances = np.full(len(orders), 1 / len(orders))
+    assert chances.sum() == pytest.approx(1)
+    random = np.random.default_rng(0)
+    drawn = random.integers(pairs, size=(draws, pairs)) if draws else product(range(pairs), repeat=pairs)
+    alike = Counter(tuple(map(tuple(values).index, values)) for values in drawn)
     found = 0.0
-    alike = Counter(tuple(map(values.index, values)) for values in product(range(pairs), repeat=pairs))
     for values, count in alike.items():
-        answers = defaultdict[tuple[int, ...], float](float)
-        for order, chance in orders:
-            answers[tuple(values[pair] for pair in order)] += chance
-        assert not each_once or len({answer[:-1] for answer in answers}) == len(answers), "the last one is certain"
-        found -= count / pairs**pairs * sum(chance * math.log(chance) for chance in answers.values())
+        digits = np.array(values)[orders] * pairs ** np.arange(pairs)
+        sequences, which = np.unique(digits.sum(1), return_inverse=True)
+        assert not each_once or len(np.unique(digits[:, :-1].sum(1))) == len(sequences), "the last one is certain"
+        answers = np.bincount(which, chances)
+        found -= count / alike.total() * float(answers @ np.log(answers))
     return found / pairs
 
 
 def test_who_does_not_solve_recall_ends_where_counting_values_does():
-    four, six = loss_without_a_key(4, each_once=False), loss_without_a_key(6, each_once=True)
+    four, six = loss_without_a_key(4, each_once=False), loss_without_a_key(6)
     assert f"a loss of {six:.3f} there, of {math.log(6):.3f} by chance" in PAGE
     assert f"of four pairs {four:.3f}, of {math.log(4):.3f} " in PAGE
 
@@ -482,6 +485,21 @@ def test_who_does_not_solve_recall_ends_where_counting_values_does():
     assert near("capacity", six, "mlp_mixer") == (5, 16)
     there, unsolved = near("multi", four, "static_mixer", "gmlp")
     assert f"on four pairs {there} of the {unsolved} of `static_mixer` and `gmlp`" in PAGE
+
+    cells = yaml.safe_load((ROOT / "docs" / "paper" / "recall-state-quick" / "numbers.yaml").read_text())["cells"]
+    seeds = [
+        seed
+        for cell in cells
+        if cell["line"] == "8 pairs"
+        for seed in zip(cell["steps"], cell["final_loss"], strict=True)
+    ]
+    unsolved = [loss for steps, loss in seeds if steps == 1500]
+    eight = loss_without_a_key(8, draws=200) / math.log(8)
+    there = [loss for loss in unsolved if abs(loss - eight) < 0.025]
+    page = " ".join((ROOT / "docs" / "paper.md").read_text().split())
+    found = f"Of the {len(unsolved)} that do not solve it {len(there)} have found no key: they end at"
+    assert f"{found} {min(there):.2f} to {max(there):.2f} of the loss of chance" in page
+    assert f"the best guess without a look at any key has {eight:.2f}" in page
 
 
 def test_levels_are_nearly_independent_as_the_overall_interval_takes_them(six):
