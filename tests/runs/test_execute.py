@@ -249,12 +249,15 @@ def test_kill_9_at_any_moment_loses_nothing_but_time(tiny_path, tmp_path):
 
 
 def test_a_checkpoint_that_was_cut_or_belongs_to_another_run_counts_as_none(configure, tmp_path):
-    config = configure(max_steps=20)
+    config, file = configure(max_steps=20), tmp_path / CHECKPOINT
     for rubbish in (b"", b"PK\x03\x04half", b"\x80\x07rubbish", b"I1\n.", b"(lp0\n"):
-        (tmp_path / CHECKPOINT).write_bytes(rubbish)
-        assert not run(config, tmp_path).reused
-    torch.save({"identity": "another", "stages": {"tuning": None}, "seconds": 0.0}, tmp_path / CHECKPOINT)
+        file.write_bytes(rubbish)
+        assert Checkpoint(file, config.identity).stages == {}
+    torch.save({"identity": "another", "stages": {"tuning": None}, "seconds": 0.0}, file)
+    assert Checkpoint(file, "another").stages == {"tuning": None}
     assert not run(config, tmp_path).reused
+    file.write_bytes(b"(lp0\n")
+    assert not run(config, tmp_path).reused, "a result beside it was of an earlier attempt"
 
 
 def test_a_leaky_mixer_is_found_out_and_unranked(configure, planted, tmp_path):
