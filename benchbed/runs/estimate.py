@@ -26,7 +26,8 @@ def most_steps(run: PlannedRun) -> int:
     if run.finished:
         return 0
     config, budget = run.config, run.config.budget.steps
-    stages = Checkpoint(run.folder / CHECKPOINT, config.identity).stages
+    checkpoint = Checkpoint(run.folder / CHECKPOINT, config.identity)
+    stages = checkpoint.stages
     optimiser = config.optimiser
     rates = len(optimiser.learning_rates) + most_to_come(optimiser.learning_rates, optimiser)
     members = len(config.scoring_seeds)
@@ -34,7 +35,7 @@ def most_steps(run: PlannedRun) -> int:
         stages = {"scoring": stages["scoring"]}
     else:
         members += rates * len(config.tuning_seeds)
-    over = sum(len(state.get("rows", [])) for state in stages.values())
+    over = sum(len(checkpoint.rows(stage) or ()) for stage in stages)
     begun = [Trajectory.from_plain(plain) for state in stages.values() for plain in state.get("trajectories", [])]
     return (members - over) * budget - sum(t.step if t.status == "training" else budget for t in begun)
 

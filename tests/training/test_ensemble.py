@@ -215,12 +215,10 @@ def test_compiled_equals_eager_and_is_not_compiled_for_each_member(configure, en
     recipe, _ = make_recipe(configure(max_steps=30))
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()  # `reset` leaves what other tests of this process have counted
-    # `vmap` is compiled anew for some of the sizes to which the ensemble shrinks.
-    several = members(range(5 if engine == "loop" else 2))
-    compiled = train(recipe, several, engine, compiled=True)
-    if engine == "loop":
+    compiled = train(recipe, members(range(5)), engine, compiled=True)
+    if engine == "loop":  # `vmap` is compiled anew for some of the sizes to which the ensemble shrinks
         assert 0 < torch._dynamo.utils.counters["stats"]["unique_graphs"] < 5
-    assert_close(compiled, train(recipe, several, engine), tolerance=1e-3)
+    assert_close(compiled, train(recipe, members(range(5)), engine), tolerance=1e-3)
 
 
 @pytest.mark.parametrize(
