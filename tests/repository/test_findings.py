@@ -526,3 +526,6 @@ def test_who_takes_the_fewest_steps_over_the_levels_of_the_readmes_picture():
     assert len(levels.split()) == 6
     (page,) = re.findall(r"^<!-- overall: lite (.*) -->$", PAGE, flags=re.MULTILINE)
     assert page == levels, "the page that it links to is about the same six"
+    assert len(found) == 10
+    assert "The six levels that ten mixers have all run" in PAGE
+    assert "which ten mixers have run" in (ROOT / "leaderboards" / "README.md").read_text()
