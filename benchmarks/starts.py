@@ -1,4 +1,4 @@
-"""How much a start moves a mixer: four mixers as the boards have them, with the starts of several code bases.
+"""How much a start moves a mixer: eight mixers as the boards have them, with the starts of several code bases.
 
     cd benchmarks
     benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.start=tensor2tensor,torch,gpt2
@@ -7,6 +7,10 @@
     benchbed sweep --track lite --task linear_map --mixer starts:TokenMlp --grid mixer.start=timm,torch
     benchbed sweep --track lite --task linear_map --mixer starts:SpatialGate --grid mixer.start=lucidrains,torch
     benchbed sweep --track lite --task linear_map --mixer starts:Static --grid mixer.start=tensor2tensor
+    benchbed sweep --track lite -t associative_recall@multi -m starts:GatedDelta -g mixer.start=model,wide
+    benchbed sweep --track lite -t associative_recall@multi -m starts:TimeMix -g mixer.start=fla,torch
+    benchbed sweep --track lite -t associative_recall@multi -m starts:MatrixMemory -g mixer.start=7b,torch
+    benchbed sweep --track lite -t associative_recall@multi -m starts:Griffin -g mixer.start=transformers,torch
 
 Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores. The first of each
 class is the built-in mixer's.
@@ -16,10 +20,14 @@ from typing import Literal
 
 from torch import nn
 
+from benchbed.mixers.gated_delta_net import GatedDeltaNet  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.gmlp import Gmlp  # pyright: ignore[reportMissingImports]
+from benchbed.mixers.linear_rnn import LinearRnn  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.mlp_mixer import MlpMixer  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.multi_head_attention import MultiHeadAttention  # pyright: ignore[reportMissingImports]
+from benchbed.mixers.rwkv7 import Rwkv7  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.static_mixer import StaticMixer  # pyright: ignore[reportMissingImports]
+from benchbed.mixers.xlstm import Xlstm  # pyright: ignore[reportMissingImports]
 
 
 class Attention(MultiHeadAttention):
@@ -112,3 +120,101 @@ class Static(StaticMixer):
             for weight in (self.value.weight, self.output.weight, self.matrix):
                 bound = (3 / weight.shape[-1]) ** 0.5
                 nn.init.uniform_(weight, -bound, bound)
+
+
+class GatedDelta(GatedDeltaNet):
+    """Gated DeltaNet with a start to choose.
+
+    Args:
+        dim: width D.
+        length: tokens T.
+        start: of matrices and convolutions. `layer` is the built-in mixer's, of fla's layer: those of `nn.Linear` and
+            `nn.Conv1d`; `model` is what fla 0.6.0 puts over the layers of a language model,
+            `models/gated_deltanet/modeling_gated_deltanet.py`: normal with standard deviation 0.02; `wide` is uniform
+            with variance 1 / inputs, as attention's authors start theirs, convolutions as the layer's.
+    """
+
+    def __init__(self, dim: int, length: int, *, start: Literal["layer", "model", "wide"] = "layer") -> None:
+        super().__init__(dim, length)
+        matrices = [layer.weight for layer in self.modules() if isinstance(layer, nn.Linear)]
+        if start == "model":
+            for weight in (*matrices, self.convolution.weight):
+                nn.init.normal_(weight, std=0.02)
+        elif start == "wide":
+            for weight in matrices:
+                bound = (3 / weight.shape[1]) ** 0.5
+                nn.init.uniform_(weight, -bound, bound)
+
+
+class TimeMix(Rwkv7):
+    """RWKV-7 with a start to choose.
+
+    Args:
+        dim: width D.
+        length: tokens T.
+        start: of the four matrices as wide as the model. `rwkv-lm` is the built-in mixer's, uniform, with an output
+            of zero; `fla` is that of fla 0.6.0, `layers/rwkv7.py`: orthogonal, of the keys a tenth, and an output of
+            zero; `torch` is that of `nn.Linear`, the output included.
+    """
+
+    def __init__(self, dim: int, length: int, *, start: Literal["rwkv-lm", "fla", "torch"] = "rwkv-lm") -> None:
+        super().__init__(dim, length)
+        if start == "fla":
+            for layer, gain in ((self.receptance, 1.0), (self.key, 0.1), (self.value, 1.0)):
+                nn.init.orthogonal_(layer.weight, gain=gain)
+        elif start == "torch":
+            for layer in (self.receptance, self.key, self.value, self.output):
+                layer.reset_parameters()
+
+
+class MatrixMemory(Xlstm):
+    """The matrix cell of xLSTM with a start to choose.
+
+    Args:
+        dim: width D.
+        length: tokens T.
+        start: `xlstm` is the built-in mixer's; `7b` is that of xLSTM 7B as transformers 5.24 has it,
+            `models/xlstm/modeling_xlstm.py`, for two layers: the same with half of its output's deviation and all
+            input gates' biases at -10; `torch` is that of `nn.Linear` for projections and output.
+    """
+
+    def __init__(self, dim: int, length: int, *, start: Literal["xlstm", "7b", "torch"] = "xlstm") -> None:
+        super().__init__(dim, length)
+        if start == "7b":
+            nn.init.normal_(self.output.weight, std=dim**-0.5)
+            nn.init.constant_(self.cell.gates.bias[: self.cell.heads], -10)
+        elif start == "torch":
+            self.cell.projections.reset_parameters()
+            self.output.reset_parameters()
+
+
+class Griffin(LinearRnn):
+    """The real-gated linear recurrent unit with a start to choose.
+
+    Args:
+        dim: width D.
+        length: tokens T.
+        start: `recurrentgemma` is the built-in mixer's, of the authors' code; `transformers` is that of transformers
+            5.24, `models/recurrent_gemma/modeling_recurrent_gemma.py`, for two layers: gates of a tenth of the
+            deviation; `torch` is that of `nn.Linear` for inputs, output and gates, without a gate's bias, and of
+            `nn.Conv1d` for the convolution.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        length: int,
+        *,
+        start: Literal["recurrentgemma", "transformers", "torch"] = "recurrentgemma",
+    ) -> None:
+        super().__init__(dim, length)
+        width = self.gate_weight.shape[-1]
+        if start == "transformers":
+            nn.init.normal_(self.gate_weight, std=0.1 * width**-0.5)
+        elif start == "torch":
+            self.inward.reset_parameters()
+            self.output.reset_parameters()
+            nn.init.uniform_(self.gate_weight, -(width**-0.5), width**-0.5)
+            bound = self.convolution.weight.shape[1] ** -0.5
+            for parameter in self.convolution.parameters():
+                nn.init.uniform_(parameter, -bound, bound)

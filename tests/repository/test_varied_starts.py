@@ -19,6 +19,10 @@ def drawn(mixer, **options):
         (starts.TokenMlp, starts.MlpMixer, "flax"),
         (starts.SpatialGate, starts.Gmlp, "timm"),
         (starts.Static, starts.StaticMixer, "torch"),
+        (starts.GatedDelta, starts.GatedDeltaNet, "layer"),
+        (starts.TimeMix, starts.Rwkv7, "rwkv-lm"),
+        (starts.MatrixMemory, starts.Xlstm, "xlstm"),
+        (starts.Griffin, starts.LinearRnn, "recurrentgemma"),
     ],
 )
 def test_the_first_start_is_the_built_in_mixers(varied, built_in, start):
@@ -67,6 +71,43 @@ HIDDEN = 4 * TOKENS
             "tensor2tensor",
             {"matrix": TOKENS**-0.5, "value.weight": 64**-0.5, "output.weight": 64**-0.5},
         ),
+        (
+            starts.GatedDelta,
+            "model",
+            dict.fromkeys(["query_key_value.weight", "gate.weight", "output.weight", "convolution.weight"], 0.02),
+        ),
+        (
+            starts.GatedDelta,
+            "wide",
+            {"query_key_value.weight": 64**-0.5, "beta_step.weight": 64**-0.5, "output.weight": 128**-0.5},
+        ),
+        (
+            starts.TimeMix,
+            "fla",
+            {"receptance.weight": 64**-0.5, "key.weight": 0.1 * 64**-0.5, "value.weight": 64**-0.5},
+        ),
+        (
+            starts.TimeMix,
+            "torch",
+            dict.fromkeys([f"{name}.weight" for name in ("receptance", "key", "value", "output")], (3 * 64) ** -0.5),
+        ),
+        (starts.MatrixMemory, "7b", {"output.weight": 64**-0.5}),
+        (
+            starts.MatrixMemory,
+            "torch",
+            {"cell.projections.weight": (3 * 64) ** -0.5, "output.weight": (3 * 64) ** -0.5},
+        ),
+        (starts.Griffin, "transformers", {"gate_weight": 0.1 * 16**-0.5}),
+        (
+            starts.Griffin,
+            "torch",
+            {
+                "inward.weight": (3 * 64) ** -0.5,
+                "output.weight": (3 * 64) ** -0.5,
+                "gate_weight": (3 * 16) ** -0.5,
+                "convolution.weight": (3 * 4) ** -0.5,
+            },
+        ),
     ],
 )
 def test_the_others_have_the_deviations_that_are_said_of_them(varied, start, deviations):
@@ -76,6 +117,12 @@ def test_the_others_have_the_deviations_that_are_said_of_them(varied, start, dev
         assert found[name].std().item() == pytest.approx(deviation, rel=few), name
     unchanged = drawn(varied)
     assert all(not torch.equal(found[name], unchanged[name]) for name in deviations)
+
+
+def test_the_input_gates_of_the_7b_start_closed_and_its_forget_gates_as_they_were():
+    found, unchanged = (drawn(starts.MatrixMemory, start=start)["cell.gates.bias"] for start in ("7b", "xlstm"))
+    assert torch.equal(found[:4], torch.full((4,), -10.0))
+    assert torch.equal(found[4:], unchanged[4:])
 
 
 def test_the_gates_bias_stays_at_one():
