@@ -254,6 +254,29 @@ def test_steps_by_the_number_of_heads():
         assert row[1:] == [*cells, trend, f"{p:.2g}", f"{adjusted:.2g}"]
 
 
+def test_steps_by_the_width_of_keys():
+    """Recall of six pairs, by heads and channels of a key: two entries and two sweeps, and what tells them apart."""
+    folder = ROOT / "leaderboards" / "lite" / "associative_recall@capacity"
+    steps = {
+        (1, 64): load_entry(folder / "softmax_attention.yaml").steps,
+        (1, 8): swept("keys-1x8.csv", "mixer.key", "heads")["8"],
+        (8, 64): swept("keys-8x64.csv", "mixer.key", "heads")["64"],
+        (8, 8): load_entry(folder / "multi_head_attention.yaml").steps,
+    }
+    for (heads, key), mine in steps.items():
+        solved = [step for step in mine if step < 2000]
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| {heads} | {key} |"))
+        mean = with_interval(sum(mine) / 16, mean_interval(mine, 2000))
+        assert f"| {len(solved)}/16 | {mean} | {min(solved):,} to {max(solved):,} |" in row
+    pairs: dict[str, tuple[Any, Any]] = {
+        "keys of 8, one head, keys of 64": ((1, 8), (1, 64)),
+        "keys of 8, eight heads, keys of 64": ((8, 8), (8, 64)),
+        "eight heads, keys of 64, one head": ((8, 64), (1, 64)),
+        "eight heads, keys of 8, one head": ((8, 8), (1, 8)),
+    }
+    rows_of(steps, pairs)
+
+
 VARIED = {
     "mlp_mixer": ("token-mlp.csv", "flax"),
     "gmlp": ("spatial-gate.csv", "timm"),
@@ -297,6 +320,53 @@ def test_how_much_starts_of_three_mixers_differ(varied, starts):
         "attention",
     )
     assert len(rows_of(varied | {"attention": starts["multi_head_attention"]}, pairs)) == 5
+
+
+RECURRENCES = {
+    "gated_delta_net": ("gated-delta.csv", "layer"),
+    "rwkv7": ("time-mix.csv", "rwkv-lm"),
+    "xlstm": ("matrix-memory.csv", "xlstm"),
+    "linear_rnn": ("griffin.csv", "recurrentgemma"),
+}
+"""The seeds of other starts of a recurrence on recall of four pairs, and the start of its entry."""
+
+
+@pytest.fixture(scope="module")
+def recurrences():
+    """min(steps, budget) of every seed of four recurrences on recall of four pairs, by mixer and start."""
+    board = ROOT / "leaderboards" / "lite" / "associative_recall@multi"
+    steps = {
+        (mixer, start): mine
+        for mixer, (name, first) in RECURRENCES.items()
+        for start, mine in ({first: load_entry(board / f"{mixer}.yaml").steps} | swept(name)).items()
+    }
+    steps["attention"] = load_entry(board / "multi_head_attention.yaml").steps
+    return steps
+
+
+def test_how_fast_other_starts_of_recurrences_are(recurrences):
+    """A row a start: its seeds, and its ratio to the board's attention."""
+    table = PAGE.partition("| recurrence | start |")[2].partition("\n\n")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    attention = recurrences["attention"]
+    mine = {key: steps for key, steps in recurrences.items() if key != "attention"}
+    assert len(rows) == len(mine) == 12
+    for row, ((mixer, start), steps) in zip(rows, mine.items(), strict=True):
+        solved = [step for step in steps if step < 2000]
+        mean = with_interval(sum(steps) / 16, mean_interval(steps, 2000))
+        sign = bound(*((sum(step < 2000 for step in side), 16) for side in (steps, attention)))
+        ratio = sign + with_interval(*ratio_of_means(steps, attention), ".2f")
+        between = f"{min(solved):,} to {max(solved):,}"
+        assert row.startswith(f"| `{mixer}` | `{start}` | {len(solved)}/16 | {mean} | {between} | {ratio} |")
+
+
+def test_how_much_starts_of_recurrences_differ(recurrences):
+    pairs: dict[str, tuple[Any, Any]] = {
+        f"`{mixer}`, `{start}`, `{RECURRENCES[mixer][1]}`": ((mixer, start), (mixer, RECURRENCES[mixer][1]))
+        for mixer, start in (key for key in recurrences if key != "attention")
+        if start != RECURRENCES[mixer][1]
+    }
+    assert len(rows_of(recurrences, pairs)) == 8
 
 
 def test_a_pair_by_the_starts_of_both(varied, starts):
