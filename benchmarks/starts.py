@@ -174,8 +174,8 @@ class MatrixMemory(Xlstm):
         dim: width D.
         length: tokens T.
         start: `xlstm` is the built-in mixer's; `7b` is that of xLSTM 7B as transformers 5.24 has it,
-            `models/xlstm/modeling_xlstm.py`, for two layers: the same with half of its output's deviation and all
-            input gates' biases at -10; `torch` is that of `nn.Linear` for projections and output.
+            `models/xlstm/modeling_xlstm.py`, for two layers: the same with half of its output's deviation, all input
+            gates' biases at -10 and an output gate of zero; `torch` is that of `nn.Linear` for all matrices.
     """
 
     def __init__(self, dim: int, length: int, *, start: Literal["xlstm", "7b", "torch"] = "xlstm") -> None:
@@ -183,6 +183,7 @@ class MatrixMemory(Xlstm):
         if start == "7b":
             nn.init.normal_(self.output.weight, std=dim**-0.5)
             nn.init.constant_(self.cell.gates.bias[: self.cell.heads], -10)
+            nn.init.zeros_(self.cell.projections.weight[-dim:])
         elif start == "torch":
             self.cell.projections.reset_parameters()
             self.output.reset_parameters()

@@ -35,6 +35,16 @@ def swept(name, column="mixer.start", folder="starts"):
     return steps
 
 
+def by_start(level, varied) -> dict[Any, list[int]]:
+    """min(steps, budget) of every seed by mixer and start: of each mixer's entry, and of its sweep's table."""
+    board = ROOT / "leaderboards" / "lite" / level
+    return {
+        (mixer, start): steps
+        for mixer, (name, first) in varied.items()
+        for start, steps in ({first: load_entry(board / f"{mixer}.yaml").steps} | swept(name)).items()
+    }
+
+
 def rows_of(steps, pairs, budget=2000):
     """The row of each pair, by how it begins: it says what its two lists of steps say, adjusted over these rows."""
     rows = []
@@ -288,12 +298,7 @@ VARIED = {
 @pytest.fixture(scope="module")
 def varied():
     """min(steps, budget) of every seed of three mixers on the map of 8 bits, by mixer and start."""
-    board = ROOT / "leaderboards" / "lite" / "linear_map@s3"
-    return {
-        (mixer, start): steps
-        for mixer, (name, first) in VARIED.items()
-        for start, steps in ({first: load_entry(board / f"{mixer}.yaml").steps} | swept(name)).items()
-    }
+    return by_start("linear_map@s3", VARIED)
 
 
 @pytest.mark.parametrize("mixer", VARIED)
@@ -334,14 +339,8 @@ RECURRENCES = {
 @pytest.fixture(scope="module")
 def recurrences():
     """min(steps, budget) of every seed of four recurrences on recall of four pairs, by mixer and start."""
-    board = ROOT / "leaderboards" / "lite" / "associative_recall@multi"
-    steps = {
-        (mixer, start): mine
-        for mixer, (name, first) in RECURRENCES.items()
-        for start, mine in ({first: load_entry(board / f"{mixer}.yaml").steps} | swept(name)).items()
-    }
-    steps["attention"] = load_entry(board / "multi_head_attention.yaml").steps
-    return steps
+    entry = ROOT / "leaderboards" / "lite" / "associative_recall@multi" / "multi_head_attention.yaml"
+    return by_start("associative_recall@multi", RECURRENCES) | {"attention": load_entry(entry).steps}
 
 
 def test_how_fast_other_starts_of_recurrences_are(recurrences):

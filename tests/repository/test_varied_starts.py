@@ -119,10 +119,14 @@ def test_the_others_have_the_deviations_that_are_said_of_them(varied, start, dev
     assert all(not torch.equal(found[name], unchanged[name]) for name in deviations)
 
 
-def test_the_input_gates_of_the_7b_start_closed_and_its_forget_gates_as_they_were():
-    found, unchanged = (drawn(starts.MatrixMemory, start=start)["cell.gates.bias"] for start in ("7b", "xlstm"))
-    assert torch.equal(found[:4], torch.full((4,), -10.0))
-    assert torch.equal(found[4:], unchanged[4:])
+def test_the_gates_of_the_7b_start_closed_or_half_open_and_those_that_forget_as_they_were():
+    found, unchanged = (drawn(starts.MatrixMemory, start=start) for start in ("7b", "xlstm"))
+    biases, before = found["cell.gates.bias"], unchanged["cell.gates.bias"]
+    assert torch.equal(biases[:4], torch.full((4,), -10.0))
+    assert torch.equal(biases[4:], before[4:])
+    query_key_value, out = found["cell.projections.weight"].split([2 * 64, 64])
+    assert torch.equal(query_key_value, unchanged["cell.projections.weight"][: 2 * 64])
+    assert not out.any()
 
 
 def test_the_gates_bias_stays_at_one():
