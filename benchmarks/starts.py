@@ -175,7 +175,7 @@ class MatrixMemory(Xlstm):
         length: tokens T.
         start: `xlstm` is the built-in mixer's; `7b` is that of xLSTM 7B as transformers 5.24 has it,
             `models/xlstm/modeling_xlstm.py`, for two layers: the same with half of its output's deviation, all input
-            gates' biases at -10 and an output gate of zero; `torch` is that of `nn.Linear` for all matrices.
+            gates' biases at -10 and an output gate of zero; `torch` has the projections and output of `nn.Linear`.
     """
 
     def __init__(self, dim: int, length: int, *, start: Literal["xlstm", "7b", "torch"] = "xlstm") -> None:
