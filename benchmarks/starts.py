@@ -1,4 +1,4 @@
-"""How much a start moves a mixer: eight mixers as the boards have them, with the starts of several code bases.
+r"""How much a start moves a mixer: eight mixers as the boards have them, with the starts of several code bases.
 
     cd benchmarks
     benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.start=tensor2tensor,torch,gpt2
@@ -7,7 +7,8 @@
     benchbed sweep --track lite --task linear_map --mixer starts:TokenMlp --grid mixer.start=timm,torch
     benchbed sweep --track lite --task linear_map --mixer starts:SpatialGate --grid mixer.start=lucidrains,torch
     benchbed sweep --track lite --task linear_map --mixer starts:Static --grid mixer.start=tensor2tensor
-    benchbed sweep --track lite -t associative_recall@multi -m starts:GatedDelta -g mixer.start=model,wide
+    benchbed sweep --track lite -t associative_recall@multi -m starts:GatedDelta \
+        -g mixer.start=fla-model,tensor2tensor
     benchbed sweep --track lite -t associative_recall@multi -m starts:TimeMix -g mixer.start=fla,torch
     benchbed sweep --track lite -t associative_recall@multi -m starts:MatrixMemory -g mixer.start=7b,torch
     benchbed sweep --track lite -t associative_recall@multi -m starts:Griffin -g mixer.start=transformers,torch
@@ -20,6 +21,7 @@ from typing import Literal
 
 from torch import nn
 
+from benchbed.mixers._recurrence import ShortConvolution  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.gated_delta_net import GatedDeltaNet  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.gmlp import Gmlp  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.linear_rnn import LinearRnn  # pyright: ignore[reportMissingImports]
@@ -128,19 +130,19 @@ class GatedDelta(GatedDeltaNet):
     Args:
         dim: width D.
         length: tokens T.
-        start: of matrices and convolutions. `layer` is the built-in mixer's, of fla's layer: those of `nn.Linear` and
-            `nn.Conv1d`; `model` is what fla 0.6.0 puts over the layers of a language model,
-            `models/gated_deltanet/modeling_gated_deltanet.py`: normal with standard deviation 0.02; `wide` is uniform
-            with variance 1 / inputs, as attention's authors start theirs, convolutions as the layer's.
+        start: of matrices and convolutions. `fla` is the built-in mixer's, of fla's layer: those of `nn.Linear` and
+            `nn.Conv1d`; `fla-model` is what fla 0.6.0 puts over the layers of a language model,
+            `models/gated_deltanet/modeling_gated_deltanet.py`: normal with standard deviation 0.02; `tensor2tensor`
+            is uniform with variance 1 / inputs, as attention's authors start theirs, convolutions as the layer's.
     """
 
-    def __init__(self, dim: int, length: int, *, start: Literal["layer", "model", "wide"] = "layer") -> None:
+    def __init__(self, dim: int, length: int, *, start: Literal["fla", "fla-model", "tensor2tensor"] = "fla") -> None:
         super().__init__(dim, length)
         matrices = [layer.weight for layer in self.modules() if isinstance(layer, nn.Linear)]
-        if start == "model":
+        if start == "fla-model":
             for weight in (*matrices, self.convolution.weight):
                 nn.init.normal_(weight, std=0.02)
-        elif start == "wide":
+        elif start == "tensor2tensor":
             for weight in matrices:
                 bound = (3 / weight.shape[1]) ** 0.5
                 nn.init.uniform_(weight, -bound, bound)
@@ -216,6 +218,4 @@ class Griffin(LinearRnn):
             self.inward.reset_parameters()
             self.output.reset_parameters()
             nn.init.uniform_(self.gate_weight, -(width**-0.5), width**-0.5)
-            bound = self.convolution.weight.shape[1] ** -0.5
-            for parameter in self.convolution.parameters():
-                nn.init.uniform_(parameter, -bound, bound)
+            self.convolution = ShortConvolution(dim, self.convolution.weight.shape[1], bias=True)

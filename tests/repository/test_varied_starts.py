@@ -19,7 +19,7 @@ def drawn(mixer, **options):
         (starts.TokenMlp, starts.MlpMixer, "flax"),
         (starts.SpatialGate, starts.Gmlp, "timm"),
         (starts.Static, starts.StaticMixer, "torch"),
-        (starts.GatedDelta, starts.GatedDeltaNet, "layer"),
+        (starts.GatedDelta, starts.GatedDeltaNet, "fla"),
         (starts.TimeMix, starts.Rwkv7, "rwkv-lm"),
         (starts.MatrixMemory, starts.Xlstm, "xlstm"),
         (starts.Griffin, starts.LinearRnn, "recurrentgemma"),
@@ -73,12 +73,12 @@ HIDDEN = 4 * TOKENS
         ),
         (
             starts.GatedDelta,
-            "model",
+            "fla-model",
             dict.fromkeys(["query_key_value.weight", "gate.weight", "output.weight", "convolution.weight"], 0.02),
         ),
         (
             starts.GatedDelta,
-            "wide",
+            "tensor2tensor",
             {"query_key_value.weight": 64**-0.5, "beta_step.weight": 64**-0.5, "output.weight": 128**-0.5},
         ),
         (
