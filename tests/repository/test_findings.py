@@ -328,7 +328,7 @@ def test_how_much_starts_of_three_mixers_differ(varied, starts):
 
 
 RECURRENCES = {
-    "gated_delta_net": ("gated-delta.csv", "layer"),
+    "gated_delta_net": ("gated-delta.csv", "fla"),
     "rwkv7": ("time-mix.csv", "rwkv-lm"),
     "xlstm": ("matrix-memory.csv", "xlstm"),
     "linear_rnn": ("griffin.csv", "recurrentgemma"),
