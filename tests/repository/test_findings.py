@@ -23,7 +23,8 @@ from benchbed.results.scoring import mean_interval
 from benchbed.results.stats import correlation_interval, holm, permutation_p, rank_correlation, ratio_of_means
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "findings.md").read_text()
+PAGES = ("findings", "findings-claims", "findings-mixers", "findings-starts")
+PAGE = "\n".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 
 
 def swept(name, column="mixer.start", folder="starts"):
@@ -107,6 +108,21 @@ def test_how_much_starts_differ(starts, pairs):
     assert len(rows_of(starts, {f"{first.format(a)}, `{b}`": (a, b) for a, b in pairs})) == 3
 
 
+def test_the_first_page_says_of_starts_what_theirs_says(starts):
+    page = (ROOT / "docs" / "findings.md").read_text().partition("\n## How much a start moves a mixer\n")[2]
+    for name, start in {"Tensor2Tensor": "tensor2tensor", "`nn.Linear`": "torch", "GPT-2": "gpt2"}.items():
+        steps = starts[start]
+        ratio, interval = ratio_of_means(steps, starts["mlp_mixer"])
+        solved = sum(step < 2000 for step in steps)
+        cells = [
+            f"{solved}/16",
+            with_interval(sum(steps) / 16, mean_interval(steps, 2000)),
+            bound((solved, 16), (16, 16)) + with_interval(ratio, interval, ".2f"),
+        ]
+        row = next(line for line in page.splitlines() if line.startswith(f"| {name}'s"))
+        assert row.split(" | ")[1:] == [*cells[:2], f"{cells[2]} |"]
+
+
 def test_which_mechanism_finds_which_pattern():
     """The table says what the boards of the six levels and of parity say; an empty cell is one that they lack."""
     text = PAGE.partition("## Which mechanism finds which pattern")[2].partition("\n## ")[0]
@@ -167,7 +183,7 @@ def test_how_much_mixers_differ_on_fresh_seeds(fresh):
 
 def test_pairs_on_the_edge_are_asked_again_of_fresh_seeds(fresh):
     """What the page's table says of them: the board's ratio and p, which lies on the edge, and what 32 others say."""
-    text = PAGE.partition("### Pairs on the edge")[2].partition("\n#")[0]
+    text = PAGE.partition("## Pairs on the edge")[2].partition("\n#")[0]
     found = re.findall(r"^\| `(\w+)`, `(\w+)` \| `(\S+)` \|", text, flags=re.MULTILINE)
     assert len(found) == 5
     pairs = {f"`{a}`, `{b}` | `{level}` | {on_board(level, a, b)}": ((level, a), (level, b)) for a, b, level in found}
@@ -428,7 +444,7 @@ def test_the_other_start_on_six_levels(six):
 
 def test_who_is_ahead_of_attention_with_the_other_start_over_six_levels(six):
     levels, steps = six
-    text = PAGE.partition("**Over the six levels**")[2].partition("\n- ")[0]
+    text = PAGE.partition("Over the six levels the other mixers")[2].partition("\n- ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     complete = [name for name in {name for _, name in steps} if all((level, name) in steps for level in levels)]
     assert {name.strip("`") for name, *_ in rows} == {*complete} - {"torch"}

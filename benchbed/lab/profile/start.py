@@ -1,7 +1,7 @@
 """How much a mixer mixes before it has learned anything.
 
-A start at which earlier tokens hardly move an output can be a plateau that a mixer does not leave: docs/findings.md
-has one that leaves it from another start.
+A start at which earlier tokens hardly move an output can be a plateau that a mixer does not leave:
+docs/findings-starts.md has one that leaves it from another start.
 """
 
 from collections.abc import Callable
