@@ -37,6 +37,8 @@ class Winners(NamedTuple):
     """Whose test scores have the best mean, at the rate with the best mean on validation data."""
     p: float
     """Of the exact permutation test between that one and the next."""
+    rates: dict[str, str]
+    """The rate of each architecture, where there are several."""
 
 
 def read(path: Path) -> Mapping[tuple[str, ...], Models]:
@@ -51,16 +53,23 @@ def read(path: Path) -> Mapping[tuple[str, ...], Models]:
 
 def winners(models: Models) -> Winners:
     """Both winners of one setting."""
-    chosen: dict[str, list[float]] = {}
-    for model, rates in models.items():
-        means = {rate: fmean(validation for validation, _ in seeds) for rate, seeds in rates.items()}
-        rate = min(means, key=lambda rate: math.inf if math.isnan(means[rate]) else means[rate])
-        chosen[model] = [test for _, test in rates[rate]]
-    tests = {m: [t for seeds in rates.values() for _, t in seeds if not math.isnan(t)] for m, rates in models.items()}
-    least = min(map(min, tests.values()))
-    first, second = sorted(chosen, key=lambda model: fmean(chosen[model]))[:2]
-    best = {model for model, found in tests.items() if least in found}
-    return Winners(best, first, _p(chosen[first], chosen[second]))
+    chosen = {model: _rate(rates) for model, rates in models.items()}
+    tests = {model: [test for _, test in models[model][rate]] for model, rate in chosen.items()}
+    first, second = sorted(tests, key=lambda model: fmean(tests[model]))[:2]
+    every = {model: [test for seeds in rates.values() for _, test in seeds] for model, rates in models.items()}
+    best = {model: min(test for test in found if not math.isnan(test)) for model, found in every.items()}
+    return Winners(
+        best={model for model in best if best[model] == min(best.values())},
+        mean=first,
+        p=_p(tests[first], tests[second]),
+        rates={model: rate for model, rate in chosen.items() if len(models[model]) > 1},
+    )
+
+
+def _rate(rates: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """With the best mean on validation data; one that diverged with a seed has none."""
+    means = {rate: fmean(validation for validation, _ in seeds) for rate, seeds in rates.items()}
+    return min(means, key=lambda rate: math.inf if math.isnan(means[rate]) else means[rate])
 
 
 def _p(first: list[float], second: list[float]) -> float:
@@ -74,8 +83,11 @@ def main() -> None:
     found = [winners(models) for models in read(Path(sys.argv[1])).values()]
     others = sum(one.mean not in one.best for one in found)
     alike = sum(one.p >= 0.05 for one in found)
+    rates = [rate for one in found for rate in one.rates.values()]
+    largest = max(rates, key=float)
     print(f"{len(found)} settings; in {others} the best run is of another architecture than the best mean;")
-    print(f"in {alike} the best mean and the next are not told apart (p >= 0.05)")
+    print(f"in {alike} the best mean and the next are not told apart (p >= 0.05);")
+    print(f"{rates.count(largest)} of {len(rates)} rates that were chosen are the largest that was tried, {largest}")
 
 
 if __name__ == "__main__":

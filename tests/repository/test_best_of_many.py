@@ -23,7 +23,9 @@ def test_a_lucky_run_wins_by_the_best_and_not_by_the_mean(tmp_path):
 
 def test_a_rate_is_chosen_on_validation_data_and_one_that_diverged_is_not(tmp_path):
     rows = [("A", "0.01,0.4,0.2"), ("A", "0.1,0.3,0.6"), ("A", "1,nan,"), ("B", "0.01,0.5,0.5")]
-    assert winners(tmp_path / "runs.csv", *rows, *rows)[:2] == ({"A"}, "B")
+    found = winners(tmp_path / "runs.csv", *rows, *rows)
+    assert found[:2] == ({"A"}, "B")
+    assert found.rates == {"A": "0.1"}
 
 
 @pytest.mark.parametrize("rate", ["", "0.01"])
