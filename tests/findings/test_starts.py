@@ -133,6 +133,26 @@ def test_who_is_ahead_of_attention_with_the_other_start_over_six_levels(six):
         assert cells == [f"{one.bound}{with_interval(one.ratio, one.interval, '.2f')}" for one in shown]  # pyright: ignore
 
 
+def test_how_fast_attention_is_on_recall_with_the_start_of_gpt2():
+    level = "associative_recall@multi"
+    others = ("mamba", "linear_rnn", "xlstm")
+    steps = {
+        "gpt2": swept("associative_recall-multi-gpt2.csv")["gpt2"],
+        "tensor2tensor": entry_steps(level, "multi_head_attention"),
+        "torch": swept("associative_recall-multi.csv")["torch"],
+        "fla-model": swept("gated-delta.csv")["fla-model"],
+        **{mixer: entry_steps(level, mixer) for mixer in others},
+    }
+    pairs = {f"`gpt2`, `{start}`, recall": ("gpt2", start) for start in ("tensor2tensor", "torch")}
+    pairs |= {f"attention with `gpt2`, `{mixer}`": ("gpt2", mixer) for mixer in others}
+    pairs["attention with `gpt2`, `gated_delta_net` with `fla-model`"] = ("gpt2", "fla-model")
+    for row, (_, other) in zip(rows_of(PAGE, steps, pairs), pairs.values(), strict=True):
+        assert f"| {sum(steps['gpt2']) / 16:,.0f} | {sum(steps[other]) / 16:,.0f} |" in row
+        assert "slower" in row
+    assert f"at {min(steps['gpt2'])} to {max(steps['gpt2'])} steps, at 3e-4" in PAGE
+    assert all(sum(steps[mixer]) > sum(steps["tensor2tensor"]) for mixer in others), "the order that it turns round"
+
+
 VARIED = {
     "mlp_mixer": ("token-mlp.csv", "flax"),
     "gmlp": ("spatial-gate.csv", "timm"),
