@@ -1,6 +1,7 @@
 """What is published of seeds: boards' entries and tables in `docs/`, and the pages that must say what these say."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ BOARDS = ROOT / "leaderboards" / "lite"
 def page(name):
     """The text of a page of `docs/`."""
     return (ROOT / "docs" / f"{name}.md").read_text()
+
+
+def levels_of(marker, text):
+    """The levels of `lite` that a text's one marker of this kind names."""
+    (levels,) = re.findall(rf"^<!-- {marker}: lite (.*) -->$", text, flags=re.MULTILINE)
+    return levels.split()
 
 
 def entry_steps(level, mixer):

@@ -1,9 +1,7 @@
 """Seeds that the tests of several pages ask for."""
 
-import re
-
 import pytest
-from published import BOARDS, entry_steps, page, swept
+from published import BOARDS, entry_steps, levels_of, page, swept
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +14,9 @@ def starts():
 @pytest.fixture(scope="module")
 def six():
     """min(steps, budget) of every seed by level of the six and mixer, and of attention with `torch`'s start."""
-    (levels,) = re.findall(r"^<!-- overall: lite (.*) -->$", page("findings-mixers"), flags=re.MULTILINE)
-    steps = {}
-    for level in levels.split():
+    levels, steps = levels_of("overall", page("findings-mixers")), {}
+    for level in levels:
         steps |= {(level, path.stem): entry_steps(level, path.stem) for path in (BOARDS / level).glob("*.yaml")}
         other = "sweep.csv" if level == "linear_map@s3" else f"{level.replace('@', '-')}.csv"
         steps[level, "torch"] = swept(other)["torch"]
-    return levels.split(), steps
+    return levels, steps

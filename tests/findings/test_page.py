@@ -2,7 +2,7 @@
 
 import re
 
-from published import BOARDS, ROOT, page
+from published import BOARDS, ROOT, levels_of, page
 
 from benchbed import load_overall
 from benchbed.boards.entries.entry import load_entry
@@ -32,10 +32,8 @@ def test_the_first_page_says_of_starts_what_theirs_says(starts):
 def test_which_mechanism_finds_which_pattern():
     """The table says what the boards of the six levels and of parity say; an empty cell is one that they lack."""
     text = PAGE.partition("## Which mechanism finds which pattern")[2].partition("\n## ")[0]
-    (levels,) = re.findall(r"^<!-- overall: lite (.*) -->$", page("findings-mixers"), flags=re.MULTILINE)
-    over = {
-        one.name: one.families for one in load_overall("lite", levels=levels.split(), boards=ROOT / "leaderboards")
-    }
+    levels = levels_of("overall", page("findings-mixers"))
+    over = {one.name: one.families for one in load_overall("lite", levels=levels, boards=ROOT / "leaderboards")}
     rows = [
         [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if "`" in line and "|" in line
     ]
@@ -73,9 +71,8 @@ def test_how_full_the_boards_are():
     assert sum(count == 1 for count in boards.values()) == 5
     assert "Of thirteen levels seven have nine mixers or more, 16 bits have eight, the others one" in PAGE
 
-    (levels,) = re.findall(r"^<!-- matrix: lite (.*) -->$", PAGE, flags=re.MULTILINE)
     papers = ("multi_head_attention", "mlp_mixer", "mamba", "gated_delta_net", "rwkv7", "xlstm", "linear_rnn")
-    wanted = [(level, mixer) for level in levels.split() for mixer in (*papers, "static_mixer", "gmlp")]
+    wanted = [(level, mixer) for level in levels_of("matrix", PAGE) for mixer in (*papers, "static_mixer", "gmlp")]
     assert [cell for cell in wanted if not (BOARDS / cell[0] / f"{cell[1]}.yaml").exists()] == [
         ("linear_map@bits16", "mamba"),
     ]
@@ -104,15 +101,14 @@ def test_every_interval_in_a_sentence_stands_in_a_table():
 
 def test_who_takes_the_fewest_steps_over_the_levels_of_the_readmes_picture():
     text = (ROOT / "README.md").read_text()
-    (levels,) = re.findall(r"^<!-- picture: lite (.*) -->$", text, flags=re.MULTILINE)
-    found = [one for one in load_overall("lite", levels=levels.split(), boards=ROOT / "leaderboards") if one.ratio]
+    levels = levels_of("picture", text)
+    found = [one for one in load_overall("lite", levels=levels, boards=ROOT / "leaderboards") if one.ratio]
     first, second, third = sorted(found, key=lambda one: one.ratio or 0)[:3]
     assert f"`{first.name}` and `{second.name}` take the fewest steps [over these six levels]" in text
     assert third.name == "multi_head_attention"
-    assert len(levels.split()) == 6
+    assert len(levels) == 6
     mixers = page("findings-mixers")
-    (theirs,) = re.findall(r"^<!-- overall: lite (.*) -->$", mixers, flags=re.MULTILINE)
-    assert theirs == levels, "the page that it links to is about the same six"
+    assert levels_of("overall", mixers) == levels, "the page that it links to is about the same six"
     assert len(found) == 10
     assert "The six levels that ten mixers have all run" in mixers
     assert "which ten mixers have run" in (ROOT / "leaderboards" / "README.md").read_text()
