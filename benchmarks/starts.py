@@ -1,4 +1,4 @@
-r"""How much a start moves a mixer: eight mixers as the boards have them, with the starts of several code bases.
+r"""How much a start moves a mixer: nine mixers as the boards have them, with the starts of several code bases.
 
     cd benchmarks
     benchbed sweep --track lite --task linear_map --mixer starts:Attention --grid mixer.start=tensor2tensor,torch,gpt2
@@ -10,11 +10,12 @@ r"""How much a start moves a mixer: eight mixers as the boards have them, with t
     benchbed sweep --track lite -t associative_recall@multi -m starts:GatedDelta \
         -g mixer.start=fla-model,tensor2tensor
     benchbed sweep --track lite -t associative_recall@multi -m starts:TimeMix -g mixer.start=fla,torch
-    benchbed sweep --track lite -t associative_recall@multi -m starts:MatrixMemory -g mixer.start=7b,torch
-    benchbed sweep --track lite -t associative_recall@multi -m starts:Griffin -g mixer.start=transformers,torch
+    benchbed sweep --track lite -t associative_recall@multi -m starts:MatrixMemory -g mixer.start=7b,torch,gpt2
+    benchbed sweep --track lite -t associative_recall@multi -m starts:Griffin -g mixer.start=transformers,torch,gpt2
+    benchbed sweep --track lite -t associative_recall@multi -m starts:SelectiveState -g mixer.start=fla-model,mad
 
-Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores. The first of each
-class is the built-in mixer's.
+Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores, those of Mamba
+longer. The first of each class is the built-in mixer's.
 """
 
 from typing import Literal
@@ -25,6 +26,7 @@ from benchbed.mixers._recurrence import ShortConvolution  # pyright: ignore[repo
 from benchbed.mixers.gated_delta_net import GatedDeltaNet  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.gmlp import Gmlp  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.linear_rnn import LinearRnn  # pyright: ignore[reportMissingImports]
+from benchbed.mixers.mamba import Mamba  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.mlp_mixer import MlpMixer  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.multi_head_attention import MultiHeadAttention  # pyright: ignore[reportMissingImports]
 from benchbed.mixers.rwkv7 import Rwkv7  # pyright: ignore[reportMissingImports]
@@ -177,10 +179,11 @@ class MatrixMemory(Xlstm):
         length: tokens T.
         start: `xlstm` is the built-in mixer's; `7b` is that of xLSTM 7B as transformers 5.24 has it,
             `models/xlstm/modeling_xlstm.py`, for two layers: the same with half of its output's deviation, all input
-            gates' biases at -10 and an output gate of zero; `torch` has the projections and output of `nn.Linear`.
+            gates' biases at -10 and an output gate of zero; `torch` has the projections and output of `nn.Linear`;
+            `gpt2` is what a model of GPT-2's formula makes of every linear layer, that of the gates included.
     """
 
-    def __init__(self, dim: int, length: int, *, start: Literal["xlstm", "7b", "torch"] = "xlstm") -> None:
+    def __init__(self, dim: int, length: int, *, start: Literal["xlstm", "7b", "torch", "gpt2"] = "xlstm") -> None:
         super().__init__(dim, length)
         if start == "7b":
             nn.init.normal_(self.output.weight, std=dim**-0.5)
@@ -189,6 +192,8 @@ class MatrixMemory(Xlstm):
         elif start == "torch":
             self.cell.projections.reset_parameters()
             self.output.reset_parameters()
+        elif start == "gpt2":
+            _draw_linear_layers(self, output=0.02 / 2**0.5)
 
 
 class Griffin(LinearRnn):
@@ -200,7 +205,7 @@ class Griffin(LinearRnn):
         start: `recurrentgemma` is the built-in mixer's, of the authors' code; `transformers` is that of transformers
             5.24, `models/recurrent_gemma/modeling_recurrent_gemma.py`, for two layers: gates of a tenth of the
             deviation; `torch` is that of `nn.Linear` for inputs, output and gates, without a gate's bias, and of
-            `nn.Conv1d` for the convolution.
+            `nn.Conv1d` for the convolution; `gpt2` is what a model of GPT-2's formula makes of inputs and output.
     """
 
     def __init__(
@@ -208,7 +213,7 @@ class Griffin(LinearRnn):
         dim: int,
         length: int,
         *,
-        start: Literal["recurrentgemma", "transformers", "torch"] = "recurrentgemma",
+        start: Literal["recurrentgemma", "transformers", "torch", "gpt2"] = "recurrentgemma",
     ) -> None:
         super().__init__(dim, length)
         width = self.gate_weight.shape[-1]
@@ -219,3 +224,41 @@ class Griffin(LinearRnn):
             self.output.reset_parameters()
             nn.init.uniform_(self.gate_weight, -(width**-0.5), width**-0.5)
             self.convolution = ShortConvolution(dim, self.convolution.weight.shape[1], bias=True)
+        elif start == "gpt2":
+            _draw_linear_layers(self, output=0.02 / 2**0.5)
+
+
+class SelectiveState(Mamba):
+    """Mamba with a start to choose.
+
+    Args:
+        dim: width D.
+        length: tokens T.
+        start: `mamba` is the built-in mixer's, of the authors' code; `fla-model` is what fla 0.6.0 puts over the
+            layers of a language model, `models/mamba/modeling_mamba.py`: matrices normal with standard deviation
+            0.02, the step's matrix and bias as the authors'; `mad` is what MAD made of the authors' layer until
+            756b19f, `mad/model/language_model.py`: every matrix normal 0.02 and every bias of a linear layer zero,
+            the step's included, so that steps begin at log 2 in place of 0.001 to 0.1.
+    """
+
+    def __init__(self, dim: int, length: int, *, start: Literal["mamba", "fla-model", "mad"] = "mamba") -> None:
+        super().__init__(dim, length)
+        if start == "fla-model":
+            for layer in (self.inward, self.select, self.output):
+                nn.init.normal_(layer.weight, std=0.02)
+        elif start == "mad":
+            _draw_linear_layers(self, output=0.02)
+
+
+def _draw_linear_layers(mixer: nn.Module, *, output: float) -> None:
+    """Every linear layer of a mixer as a model of GPT-2's formula draws it, whatever the mixer had in it.
+
+    Args:
+        mixer: whose last one is `mixer.output`.
+        output: standard deviation of that one's weights.
+    """
+    for layer in mixer.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=output if layer is mixer.output else 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

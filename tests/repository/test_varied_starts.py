@@ -23,6 +23,7 @@ def drawn(mixer, **options):
         (starts.TimeMix, starts.Rwkv7, "rwkv-lm"),
         (starts.MatrixMemory, starts.Xlstm, "xlstm"),
         (starts.Griffin, starts.LinearRnn, "recurrentgemma"),
+        (starts.SelectiveState, starts.Mamba, "mamba"),
     ],
 )
 def test_the_first_start_is_the_built_in_mixers(varied, built_in, start):
@@ -97,6 +98,22 @@ HIDDEN = 4 * TOKENS
             "torch",
             {"cell.projections.weight": (3 * 64) ** -0.5, "output.weight": (3 * 64) ** -0.5},
         ),
+        (
+            starts.MatrixMemory,
+            "gpt2",
+            {"cell.projections.weight": 0.02, "cell.gates.weight": 0.02, "output.weight": 0.02 / 2**0.5},
+        ),
+        (starts.Griffin, "gpt2", {"inward.weight": 0.02, "output.weight": 0.02 / 2**0.5}),
+        (
+            starts.SelectiveState,
+            "fla-model",
+            {"inward.weight": 0.02, "select.weight": 0.02, "output.weight": 0.02},
+        ),
+        (
+            starts.SelectiveState,
+            "mad",
+            dict.fromkeys([f"{name}.weight" for name in ("inward", "select", "step", "output")], 0.02),
+        ),
         (starts.Griffin, "transformers", {"gate_weight": 0.1 * 16**-0.5}),
         (
             starts.Griffin,
@@ -127,6 +144,22 @@ def test_the_gates_of_the_7b_start_closed_or_half_open_and_those_that_forget_as_
     query_key_value, out = found["cell.projections.weight"].split([2 * 64, 64])
     assert torch.equal(query_key_value, unchanged["cell.projections.weight"][: 2 * 64])
     assert not out.any()
+
+
+def test_one_formula_for_all_takes_the_biases_that_a_layer_had_chosen():
+    for mixer, start, names in [
+        (starts.SelectiveState, "mad", ["step.bias"]),
+        (starts.MatrixMemory, "gpt2", ["cell.gates.bias"]),
+        (starts.Griffin, "gpt2", ["inward.bias", "output.bias"]),
+    ]:
+        found = drawn(mixer, start=start)
+        assert not any(found[name].any() for name in names)
+
+
+def test_flas_model_leaves_mamba_its_steps():
+    found, unchanged = (drawn(starts.SelectiveState, start=start) for start in ("fla-model", "mamba"))
+    for name in ("step.weight", "step.bias", "log_rate", "skip", "convolution.weight", "convolution.bias"):
+        assert torch.equal(found[name], unchanged[name]), name
 
 
 def test_the_gates_bias_stays_at_one():
