@@ -109,6 +109,7 @@ def sweep(
     learning_rate: float | None = None,
     checked: bool = True,
     device: str = "auto",
+    compiled: bool | None = None,
     out: str | PathLike[str] | None = None,
     observe: "Callable[[Progress], None] | None" = None,
 ) -> list[dict[str, Any]]:
@@ -122,11 +123,12 @@ def sweep(
         track: a name, or the path of a track file.
         mixer_options: the same in every cell.
         task_options: the same in every cell.
-        seeds: see `run`, as are `max_steps`, `learning_rate`, `checked`, `device` and `observe`.
+        seeds: see `run`, as are `max_steps`, `learning_rate`, `checked`, `device`, `compiled` and `observe`.
         max_steps: budget in training steps.
         learning_rate: train at this rate; None tunes it in every cell.
         checked: look for leaks before training.
         device: where to train.
+        compiled: use torch.compile; None is by a rule, where it pays.
         out: the sweep's folder, for `sweep.csv` and `sweep.yaml`; by default `sweeps/<task>-<hash>`. A sweep that was
             interrupted goes on in it.
         observe: told where training stands.
@@ -164,7 +166,7 @@ def sweep(
     folder, found = Path(out or Path("sweeps") / asked.name), find_device(device)
     cells = plan_cells(asked, found.type, folder)
     for batch in batches(cells):
-        train(batch, EngineSettings("auto", found), observe or (lambda _: None))
+        train(batch, EngineSettings("auto", found, compiled), observe or (lambda _: None))
         write_tables(asked, cells, folder)
     write_tables(asked, cells, folder)
     return rows_of(cells)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchbed.cli.arguments import Backend, BackendName, Device, Json, TimeLimit, request_of
+from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Json, TimeLimit, request_of
 from benchbed.cli.terminal import console, going_on, print_json
 from benchbed.errors import OptionError
 
@@ -67,6 +67,7 @@ def sweep(
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
     device: Device = "auto",
+    compile_: Compiled = None,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Look for leaks before training.")] = True,
 ) -> None:
     """Run mixers over a grid of options: a table of every seed, and pictures. Exit code 1 if a cell failed."""
@@ -77,7 +78,8 @@ def sweep(
 
     asked = Sweep(tuple(mixer), tuple(grid), request)
     with going_on(time_limit):
-        cells = run_sweep(asked, out or Path("sweeps") / asked.name, device, backend.value, console())
+        folder = out or Path("sweeps") / asked.name
+        cells = run_sweep(asked, folder, device, backend.value, console(), compiled=compile_)
     if any(cell.status == "failed" for cell in cells):
         raise typer.Exit(1)
 

@@ -135,6 +135,18 @@ def test_whatever_trains_a_config_is_compiled_by_one_rule(command_line, tiny_pat
     assert asked
 
 
+@pytest.mark.parametrize(("flag", "tried"), [("--compile", True), ("--no-compile", False)])
+def test_who_says_whether_to_compile_is_heard(command_line, tiny_path, tmp_path, monkeypatch, flag, tried):
+    monkeypatch.setattr("benchbed.training.engine.why_not_compiled", lambda *_, **__: "it was asked to")
+    monkeypatch.setattr("benchbed.training.engine.worth_compiling", lambda *_: not tried)
+    what = ["--mixer", "mlp_mixer", "--task", "linear_map", "--track", tiny_path, "--grid", "task.sparsity=1"]
+    few = ["--learning-rate", 0.01, "--max-steps", 20, "--seeds", 1, "--device", "cpu", "--out", tmp_path]
+    code, _, err = command_line("sweep", *what, *few, flag)
+    assert code == 0, err
+    (result,) = (load_result(path) for path in tmp_path.glob("runs/**/result.yaml"))
+    assert ("it was asked to" in (result.environment.engine_note or "")) == tried
+
+
 def test_a_cell_that_fails_costs_no_other(sweep, planted, tmp_path, monkeypatch):
     asked = sweep("task.sparsity=1..3", mixers=("planted:wrong_shape", "mlp_mixer"))
     import benchbed.lab.sweep.cells as module

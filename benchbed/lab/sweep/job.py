@@ -16,7 +16,9 @@ from benchbed.training.engine import EngineSettings
 __all__ = ["run_sweep"]
 
 
-def run_sweep(sweep: Sweep, out: Path, device: str, backend: Backend, console: Console) -> list[Cell]:
+def run_sweep(
+    sweep: Sweep, out: Path, device: str, backend: Backend, console: Console, *, compiled: bool | None = None
+) -> list[Cell]:
     """Plan, train, write and draw.
 
     Args:
@@ -25,6 +27,7 @@ def run_sweep(sweep: Sweep, out: Path, device: str, backend: Backend, console: C
         device: as the user names it.
         backend: where cells are trained.
         console: where progress goes.
+        compiled: use torch.compile; None is by a rule, where it pays.
 
     Returns:
         The cells; those with a result have their files in `out`.
@@ -40,7 +43,7 @@ def run_sweep(sweep: Sweep, out: Path, device: str, backend: Backend, console: C
     write_tables(sweep, cells, out)
     reporter, done = Reporter(console), 0
     with reporter.watching():
-        for batch in _train(waiting, EngineSettings("auto", found), backend, reporter):
+        for batch in _train(waiting, EngineSettings("auto", found, compiled), backend, reporter):
             write_tables(sweep, cells, out)
             for cell in batch:
                 done += 1
