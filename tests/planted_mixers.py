@@ -296,6 +296,20 @@ class BiasIsNoBuffer(MultiHeadAttention):
         self.score_bias = bias
 
 
+class DrawsAllLayersAnew(Base):
+    """Mamba's step, as a model of GPT-2's formula leaves it."""
+
+    def __init__(self, dim: int, length: int) -> None:
+        super().__init__(dim, length)
+        self.project.bias._no_reinit = True  # pyright: ignore[reportAttributeAccessIssue]
+        self.apply(self._draw)
+
+    def _draw(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+
+
 CHEATS = {
     NextToken: "no future",
     WhisperOfTheFuture: "no future",
@@ -330,6 +344,7 @@ CHEATS = {
     Overflows: "finite",
     DividesByZero: "finite",
     IgnoresOption: "options used",
+    DrawsAllLayersAnew: "borrowed layers",
     WrongWidth: "shapes",
     WeightsByHeadLast: "weights",
     WeightsOfTheFuture: "weights",

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from benchbed.checks import engine
+from benchbed.checks.borrowed import own_start
 from benchbed.checks.causality import Situation, batch_leak, future_leak, situations
 from benchbed.checks.findings import Check, Finding, Note, as_tests, run_checks
 from benchbed.checks.subject import Subject
@@ -214,6 +215,7 @@ def _differs(subject: Subject, model: type[BaseModel], name: str, value: Any) ->
 CHECKS: dict[str, Check[Subject]] = {
     "shapes": _shapes,
     "starts": engine.starts,
+    "borrowed layers": own_start,
     "no future": _no_future,
     "no neighbours": _no_neighbours,
     "no state": _no_state,

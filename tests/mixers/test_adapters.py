@@ -84,6 +84,37 @@ def test_a_layer_of_transformers_starts_otherwise_by_itself_than_in_its_model():
     assert "(deviation 0.072 at width 64), the same layer out of its model with\n  0.02" in TEXT
 
 
+def test_a_layer_of_transformers_that_no_model_has_given_its_start_is_named():
+    """In a model of one layer it has it; made by itself, or by a class of one's own, it starts otherwise."""
+    transformers = pytest.importorskip("transformers")
+    layers = pytest.importorskip("transformers.models.diffllama.modeling_diffllama")
+
+    class Alone(nn.Module):
+        def __init__(self, dim: int, length: int) -> None:
+            super().__init__()
+            sizes = {"hidden_size": dim, "num_attention_heads": 4, "num_hidden_layers": 1, "vocab_size": 4}
+            config = transformers.DiffLlamaConfig(**sizes, intermediate_size=1, attn_implementation="eager")
+            self.attention, self.angles = (
+                layers.DiffLlamaAttention(config, 0),
+                layers.DiffLlamaRotaryEmbedding(config),
+            )
+            self.register_buffer("mask", torch.full((length, length), -1e9).triu(1), persistent=False)
+
+        forward = ADAPTERS["DifferentialAttention"].forward
+
+    class Derived(layers.DiffLlamaAttention):
+        def __init__(self, dim: int, length: int) -> None:
+            super().__init__(transformers.DiffLlamaConfig(hidden_size=dim, num_attention_heads=4), 0)
+
+    def found(mixer):
+        (finding,) = conformance(Subject(mixer, {}, 16, 8), ("borrowed layers",))
+        return finding
+
+    assert found(ADAPTERS["DifferentialAttention"]).status == "passed"
+    assert found(Alone).message.startswith("DiffLlamaAttention of transformers starts with the model")
+    assert [found(mixer).status for mixer in (Alone, Derived)] == ["note", "note"]
+
+
 def test_the_fallback_is_automatic_and_visible(configure, tmp_path, monkeypatch):
     install(tmp_path, "wrapped", "[benchbed.mixers]\nrecurrence = wrapped:Recurrence\n", wrapped="\n".join(BLOCKS))
     monkeypatch.syspath_prepend(str(tmp_path))
