@@ -266,3 +266,44 @@ def test_how_much_starts_of_recurrences_differ(recurrences):
         if start != RECURRENCES[mixer][1]
     }
     assert len(rows_of(PAGE, recurrences, pairs)) == 8
+
+
+ANEW = {
+    ("multi_head_attention", "gpt2"): "associative_recall-multi-gpt2.csv",
+    ("linear_rnn", "gpt2"): "griffin-gpt2.csv",
+    ("xlstm", "gpt2"): "matrix-memory-gpt2.csv",
+    ("mamba", "fla-model"): "selective-state.csv",
+    ("mamba", "mad"): "selective-state.csv",
+    ("gated_delta_net", "fla-model"): "gated-delta.csv",
+}
+"""The seeds of mixers whose linear layers all are drawn with 0.02, by mixer and start."""
+
+
+@pytest.fixture(scope="module")
+def anew():
+    """min(steps, budget) of every seed on recall of four pairs, by mixer and start; of its entry, by mixer."""
+    level = "associative_recall@multi"
+    entries = {mixer: entry_steps(level, mixer) for mixer, _ in ANEW}
+    return entries | {key: swept(name)[key[1]] for key, name in ANEW.items()}
+
+
+def test_how_fast_mixers_are_whose_layers_are_drawn_anew(anew):
+    table = PAGE.partition("| mixer | drawn anew |")[2].partition("\n\n")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    for row, (mixer, start) in zip(rows, ANEW, strict=True):
+        steps, entry = anew[mixer, start], anew[mixer]
+        assert max(steps) < 2000
+        mean = with_interval(sum(steps) / 16, mean_interval(steps, 2000))
+        assert row.startswith(
+            f"| `{mixer}` | `{start}` | {mean} | {min(steps)} to {max(steps)} | {sum(entry) / 16:,.0f} |"
+        )
+
+
+def test_how_much_drawing_all_layers_anew_moves_a_mixer(anew):
+    """Beside its entry, and beside attention whose layers are drawn by the same formula."""
+    attention = ("multi_head_attention", "gpt2")
+    pairs: dict[str, tuple[Any, Any]] = {f"`{m}`, `{s}`, its entry's": ((m, s), m) for m, s in ANEW}
+    pairs["`mamba`, `mad`, `fla-model`"] = (("mamba", "mad"), ("mamba", "fla-model"))
+    others = [key for key in ANEW if key != attention]
+    pairs |= {f"`{m}` with `{s}`, attention with `gpt2`": ((m, s), attention) for m, s in others}
+    assert len(rows_of(PAGE, anew, pairs)) == 12
