@@ -12,7 +12,8 @@ r"""How much a start moves a mixer: nine mixers as the boards have them, with th
     benchbed sweep --track lite -t associative_recall@multi -m starts:TimeMix -g mixer.start=fla,torch
     benchbed sweep --track lite -t associative_recall@multi -m starts:MatrixMemory -g mixer.start=7b,torch,gpt2
     benchbed sweep --track lite -t associative_recall@multi -m starts:Griffin -g mixer.start=transformers,torch,gpt2
-    benchbed sweep --track lite -t associative_recall@multi -m starts:SelectiveState -g mixer.start=fla-model,mad
+    benchbed sweep --track lite -t associative_recall@multi -m starts:SelectiveState \
+        -g mixer.start=fla-model,mad --compile
 
 Every start is tuned and scored as a board's entry is, in two to seven minutes on two CPU cores, those of Mamba
 longer. The first of each class is the built-in mixer's.
