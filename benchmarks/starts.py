@@ -60,8 +60,7 @@ class Attention(MultiHeadAttention):
             self.query_key_value.reset_parameters()
             self.output.reset_parameters()
         elif start == "gpt2":
-            nn.init.normal_(self.query_key_value.weight, std=0.02)
-            nn.init.normal_(self.output.weight, std=0.02 / 2**0.5)
+            _draw_linear_layers(self)
 
 
 class TokenMlp(MlpMixer):
@@ -194,7 +193,7 @@ class MatrixMemory(Xlstm):
             self.cell.projections.reset_parameters()
             self.output.reset_parameters()
         elif start == "gpt2":
-            _draw_linear_layers(self, output=0.02 / 2**0.5)
+            _draw_linear_layers(self)
 
 
 class Griffin(LinearRnn):
@@ -226,7 +225,7 @@ class Griffin(LinearRnn):
             nn.init.uniform_(self.gate_weight, -(width**-0.5), width**-0.5)
             self.convolution = ShortConvolution(dim, self.convolution.weight.shape[1], bias=True)
         elif start == "gpt2":
-            _draw_linear_layers(self, output=0.02 / 2**0.5)
+            _draw_linear_layers(self)
 
 
 class SelectiveState(Mamba):
@@ -251,12 +250,12 @@ class SelectiveState(Mamba):
             _draw_linear_layers(self, output=0.02)
 
 
-def _draw_linear_layers(mixer: nn.Module, *, output: float) -> None:
+def _draw_linear_layers(mixer: nn.Module, *, output: float = 0.02 / 2**0.5) -> None:
     """Every linear layer of a mixer as a model of GPT-2's formula draws it, whatever the mixer had in it.
 
     Args:
         mixer: whose last one is `mixer.output`.
-        output: standard deviation of that one's weights.
+        output: standard deviation of that one's weights; by default for two residual branches.
     """
     for layer in mixer.modules():
         if isinstance(layer, nn.Linear):
