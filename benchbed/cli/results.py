@@ -1,7 +1,7 @@
 """The commands about finished runs: `benchbed show` and `plot`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,53 +9,65 @@ from benchbed.cli.arguments import Csv, Json, MixerOptions, parse_assignments
 from benchbed.cli.terminal import console, only_json, print_csv, print_json, working
 from benchbed.errors import OptionError
 
+if TYPE_CHECKING:
+    from benchbed.results.result import Result
+
 __all__ = ["plot", "show"]
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="A result.yaml, its folder, an entry's file, or the word mixer.")],
-    name: Annotated[str | None, typer.Argument(help="Of the mixer.")] = None,
+    what: Annotated[
+        list[str],
+        typer.Argument(help="Results: a result.yaml, its folder or an entry's file each; or mixer and a name."),
+    ],
     track: Annotated[str, typer.Option(help="Track at whose shapes a mixer is measured.")] = "lite",
     mixer_option: MixerOptions = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Print a stored result again, or what a mixer costs: parameters, FLOPs, time and state, measured here."""
-    if name is not None:
+    """Print stored results again, or what a mixer costs: parameters, FLOPs, time and state, measured here."""
+    if what[0] == "mixer":
         if as_csv:
             raise OptionError("--csv: expected a result, whose seeds are rows, found a mixer; use --json")
-        if what != "mixer":
-            raise OptionError(f"show: expected a result, or mixer and a name, found {what} {name}")
-        from pydantic import TypeAdapter
-
-        from benchbed.lab.profile.measure import profile_mixer
-
-        with only_json(as_json), working(console(stderr=True), "measuring"):
-            profile = profile_mixer(name, track, parse_assignments(mixer_option, "--mixer-option"))
-        if as_json:
-            print_json(TypeAdapter(type(profile)).dump_python(profile, mode="json"))
-        else:
-            from benchbed.lab.profile.tables import mixer_tables
-
-            console().print(mixer_tables(profile))
+        if len(what) != 2:
+            raise OptionError(f"show mixer: expected the name of one mixer, found {' '.join(what[1:]) or 'none'}")
+        _show_mixer(what[1], track, parse_assignments(mixer_option, "--mixer-option"), as_json)
         return
-    from benchbed.results.result import RESULT, load_result
-
-    path = Path(what)
-    if path.is_file() and path.name != RESULT:
-        from benchbed.boards.entries.entry import load_entry
-
-        loaded = load_entry(path).result
-    else:
-        loaded = load_result(path)
+    loaded = [_result_or_entry(Path(path)) for path in what]
     if as_json:
-        print_json(loaded.model_dump(mode="json"))
+        dumped = [result.model_dump(mode="json") for result in loaded]
+        print_json(dumped if len(dumped) > 1 else dumped[0])
     elif as_csv:
-        print_csv(loaded.rows())
+        print_csv([row for result in loaded for row in result.rows()])
     else:
         from benchbed.reporting.tables import result_table
 
-        console().print(result_table(loaded))
+        console().print(*(result_table(result) for result in loaded), sep="\n")
+
+
+def _show_mixer(name: str, track: str, options: dict[str, Any], as_json: bool) -> None:
+    from pydantic import TypeAdapter
+
+    from benchbed.lab.profile.measure import profile_mixer
+
+    with only_json(as_json), working(console(stderr=True), "measuring"):
+        profile = profile_mixer(name, track, options)
+    if as_json:
+        print_json(TypeAdapter(type(profile)).dump_python(profile, mode="json"))
+    else:
+        from benchbed.lab.profile.tables import mixer_tables
+
+        console().print(mixer_tables(profile))
+
+
+def _result_or_entry(path: Path) -> "Result":
+    from benchbed.results.result import RESULT, load_result
+
+    if path.is_file() and path.name != RESULT:
+        from benchbed.boards.entries.entry import load_entry
+
+        return load_entry(path).result
+    return load_result(path)
 
 
 def plot(

@@ -107,6 +107,7 @@ class Result(Strict):
 
         Losses are in nats; `steps`, `plateau_end` and `budget` in training steps; `seconds` in wall time. `steps` is
         None where the seed did not solve within the budget: it counts with the whole budget, so do not drop it.
+        `run` is the name of the run's folder, by which two runs of one mixer are told apart.
         """
         about = {"mixer": self.config.mixer.name, "level": self.config.level, "track": self.config.track.name}
         fixed = {
@@ -115,6 +116,7 @@ class Result(Strict):
             "budget": self.config.budget.steps,
             "parameters": self.costs.parameters,
             "mixer_parameters": self.costs.mixer_parameters,
+            "run": _run_name(self.config),
         }
         return [about | dict(row) | fixed for row in self.members]
 
@@ -134,10 +136,14 @@ class Result(Strict):
         return self
 
 
+def _run_name(config: RunConfig) -> str:
+    """What a run's folder is called: the mixer, and enough of the identity to tell its runs apart."""
+    return f"{file_name(config.mixer.name)}-{config.identity[:10]}"
+
+
 def run_folder(out: Path, config: RunConfig) -> Path:
     """Where the files of a run belong."""
-    mixer = file_name(config.mixer.name)
-    return out / config.track.name / file_name(config.level) / f"{mixer}-{config.identity[:10]}"
+    return out / config.track.name / file_name(config.level) / _run_name(config)
 
 
 def save_result(result: Result, folder: Path) -> None:

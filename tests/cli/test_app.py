@@ -1,5 +1,7 @@
 """The command line as a user meets it."""
 
+import csv
+import io
 import json
 import os
 import signal
@@ -135,6 +137,15 @@ def test_run_show_plot(cli, small, tmp_path):
         "heads": 8,
         "positions": "none",
     }
+
+    code, both, _ = cli("show", *folders)
+    assert (code, both) == (0, cli("show", folders[0])[1] + shown)
+    assert [each["identity"] for each in json.loads(cli("show", *folders, "--json")[1])] == [
+        load_result(folder).identity for folder in folders
+    ]
+    rows = list(csv.DictReader(io.StringIO(cli("show", *folders, "--csv")[1])))
+    assert [row["run"] for row in rows] == [folder.name for folder in folders for _ in load_result(folder).members]
+
     for ending, magic in (("png", b"\x89PNG"), ("svg", b"<?xml")):
         code, out, err = cli("plot", *folders, "-o", f"curves.{ending}")
         assert (code, err) == (0, "")

@@ -21,9 +21,8 @@ def rows_of(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         if cell.result is None:
             rows.append(head | {"problem": cell.problem})
             continue
-        run = {"run": cell.run.folder.name}
         for row in cell.result.rows():
-            rows.append(head | {key: value for key, value in row.items() if key not in _SAME} | run)
+            rows.append(head | {key: value for key, value in row.items() if key not in _SAME})
     return rows
 
 
