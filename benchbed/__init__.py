@@ -1,4 +1,4 @@
-"""benchbed: how many training steps does a token mixer need to find the sparse pattern that a task hides?
+"""benchbed: how many training steps does a sequence mixer need to find the sparse pattern that a task hides?
 
     import benchbed
 

@@ -16,29 +16,34 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="benchbed",
-    help="How many training steps does a token mixer need to find the sparse pattern that a task hides?",
+    help="How many training steps does a sequence mixer need to find the sparse pattern that a task hides?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
-app.add_typer(boards.leaderboard, name="leaderboard")
-app.add_typer(suite.suite, name="suite")
-app.add_typer(lm.lm, name="lm")
-app.command()(suite.score)
-app.command()(compare.compare)
-app.command()(boards.schema)
-app.command()(lab.sweep)
-app.command()(lab.trace)
-app.command()(lab.patch)
-app.command()(lab.reproduce)
-app.command("list")(plugins.list_)
-app.command()(plugins.plugins)
-app.command()(run.run)
-app.command()(plugins.check)
-app.command()(plugins.new)
-app.command()(results.show)
-app.command()(results.plot)
+_COMMANDS: dict[str, dict[str, Any]] = {
+    "Run": {"run": run.run, "score": suite.score, "suite": suite.suite},
+    "Look around": {"list": plugins.list_, "plugins": plugins.plugins},
+    "See what came out": {"show": results.show, "plot": results.plot, "compare": compare.compare},
+    "Your own mixer or task": {"new": plugins.new, "check": plugins.check},
+    "Look closer": {
+        "sweep": lab.sweep,
+        "trace": lab.trace,
+        "patch": lab.patch,
+        "reproduce": lab.reproduce,
+        "lm": lm.lm,
+    },
+    "Boards": {"leaderboard": boards.leaderboard, "schema": boards.schema},
+}
+"""As `--help` shows them."""
+
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name, rich_help_panel=_panel)
+        else:
+            app.command(_name, rich_help_panel=_panel)(_command)
 
 _debug = False
 
@@ -79,6 +84,6 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """How many training steps does a token mixer need to find the sparse pattern that a task hides?"""
+    """How many training steps does a sequence mixer need to find the sparse pattern that a task hides?"""
     global _debug
     _debug = debug

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from benchbed.config.request import RunRequest
 
 __all__ = [
+    "COMPUTED",
     "AtLevel",
     "Backend",
     "BackendName",
@@ -42,22 +43,37 @@ class BackendName(StrEnum):
 
 Text = list[str] | None
 
+COMPUTED = "How it is computed"
+"""Heading of the options that every command has which trains."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Boards = Annotated[Path | None, typer.Option("--boards", help="Folder of the tracks.", show_default="leaderboards")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=COMPUTED)]
 Compiled = Annotated[
     bool | None,
-    typer.Option("--compile/--no-compile", help="Use torch.compile.", show_default="by a rule, where it pays"),
+    typer.Option(
+        "--compile/--no-compile",
+        help="Use torch.compile.",
+        show_default="by a rule, where it pays",
+        rich_help_panel=COMPUTED,
+    ),
 ]
 Levels = Annotated[str | None, typer.Option(help="Comma-separated task@level.", show_default="every level")]
 OnTrack = Annotated[str | None, typer.Option(help="Only this track.")]
 AtLevel = Annotated[str | None, typer.Option(help="Only task@level, or a task for its default level.")]
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train again what is finished or begun.")]
 Out = Annotated[Path, typer.Option(help="Folder for results.")]
-Backend = Annotated[BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.")]
+Backend = Annotated[
+    BackendName, typer.Option(help="ray: each run is a task of a Ray cluster.", rich_help_panel=COMPUTED)
+]
 TimeLimit = Annotated[
-    str | None, typer.Option(metavar="TIME", help="End after 25m, 1h30m, ... with exit code 75; the same goes on.")
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="End after 25m, 1h30m, ... with exit code 75; the same goes on.",
+        rich_help_panel=COMPUTED,
+    ),
 ]
 MixerOptions = Annotated[
     list[str] | None, typer.Option("--mixer-option", metavar="KEY=VALUE", help="Option of the mixer.")

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchbed.cli.arguments import Backend, BackendName, Compiled, Device, Out, Retrain, TimeLimit, request_of
+from benchbed.cli.arguments import (
+    COMPUTED,
+    Backend,
+    BackendName,
+    Compiled,
+    Device,
+    Out,
+    Retrain,
+    TimeLimit,
+    request_of,
+)
 from benchbed.cli.terminal import console, going_on, only_json, print_json
 from benchbed.errors import OptionError
 
@@ -18,6 +28,8 @@ if TYPE_CHECKING:
     from benchbed.runs.execute import PlannedRun
 
 __all__ = ["run"]
+
+_UNRANKED = "For looking around: the result is unranked"
 
 
 class EngineName(StrEnum):
@@ -38,23 +50,33 @@ def run(
         str | None, typer.Option(help="Track, or a track file.", show_default="standard with CUDA, else lite")
     ] = None,
     mixer_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the mixers.")] = None,
-    task_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Task option; unranked.")] = None,
+    task_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the task.", rich_help_panel=_UNRANKED)
+    ] = None,
     match_parameters: Annotated[
         int | None, typer.Option(help="Size the models for this many parameters, by their width (unranked) or ...")
     ] = None,
     match_by: Annotated[str | None, typer.Option(help="... by this option of the mixer (ranked).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Scoring seeds; unranked.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Budget in steps; unranked.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Train at this rate, tune nothing; unranked.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Scoring seeds.", rich_help_panel=_UNRANKED)] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Budget in steps.", rich_help_panel=_UNRANKED)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Train at this rate, tune nothing.", rich_help_panel=_UNRANKED)
+    ] = None,
     out: Out = Path("runs"),
-    engine: Annotated[EngineName, typer.Option(help="loop: one by one; vmap, graph: as one.")] = EngineName.auto,
+    engine: Annotated[
+        EngineName, typer.Option(help="loop: one by one; vmap, graph: as one.", rich_help_panel=COMPUTED)
+    ] = EngineName.auto,
     device: Device = "auto",
     backend: Backend = BackendName.local,
     time_limit: TimeLimit = None,
     compile_: Compiled = None,
-    tf32: Annotated[bool, typer.Option("--tf32", help="Matrix products in TF32: faster, less exact.")] = False,
+    tf32: Annotated[
+        bool,
+        typer.Option("--tf32", help="Matrix products in TF32: faster, less exact.", rich_help_panel=COMPUTED),
+    ] = False,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Look for leaks before training; without, it is unranked.")
+        bool,
+        typer.Option("--check/--no-check", help="Look for leaks before training.", rich_help_panel=_UNRANKED),
     ] = True,
     retrain: Retrain = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")] = False,

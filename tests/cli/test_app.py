@@ -4,17 +4,21 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 from clock import run_script
 from strangers import BROKEN, install
+from typer.main import get_command
 
-from benchbed.cli.app import main
+from benchbed.cli.app import app, main
+from benchbed.config.request import RunRequest
 from benchbed.results.result import load_result
 
 HEAVY = {"torch", "scipy", "matplotlib", "numpy"}
@@ -40,7 +44,8 @@ def small(tiny_path):
 def test_help_and_listings_import_nothing_heavy(arguments, planted_site):
     script = f"""
 import sys
-from benchbed.cli.app import main
+from benchbed.cli.app import app, main
+from benchbed.config.request import RunRequest
 sys.argv = ["benchbed", *{arguments!r}]
 try:
     main()
@@ -335,3 +340,27 @@ def test_help_says_the_default_that_a_rule_decides(command_line, monkeypatch):
     _, out, _ = command_line("run", "--help")
     assert "default: (by a rule, where it pays)" in out
     assert "default: (standard with CUDA, else lite)" in out
+
+
+def test_help_begins_with_what_a_newcomer_runs(command_line, monkeypatch):
+    """`run` stood tenth of seventeen."""
+    monkeypatch.setenv("COLUMNS", "110")
+    _, out, _ = command_line("--help")
+    listed = re.findall(r"^│ ([a-z]+) ", out, flags=re.MULTILINE)
+    assert listed[:2] == ["run", "score"]
+    assert sorted(listed) == sorted(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_help_says_of_every_option_that_makes_a_run_unranked_that_it_does():
+    given: dict[str, dict[str, Any]] = {
+        "task_option": {"task_options": {"sparsity": 2}},
+        "seeds": {"seeds": 2},
+        "max_steps": {"max_steps": 100},
+        "learning_rate": {"learning_rate": 0.1},
+        "check": {"checked": False},
+    }
+    options = get_command(app).commands["run"].params  # pyright: ignore[reportAttributeAccessIssue]
+    assert {option.name for option in options if "unranked" in (option.rich_help_panel or "")} == set(given)
+    for changes in ({}, *given.values()):
+        config = RunRequest("mlp_mixer", "linear_map", "lite", **changes).resolve("cpu")
+        assert bool(config.unranked) == bool(changes)
