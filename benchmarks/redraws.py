@@ -12,7 +12,7 @@ import sys
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,11 @@ def draws_of(number: int) -> Draws:
 
 class Redrawn(Recipe):
     """A recipe whose members draw each part from a seed of its own."""
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """The same recipe, so drawn."""
+        return cls(**{field.name: getattr(recipe, field.name) for field in fields(recipe)})
 
     def make_task(self, seed: int, run: int = 0) -> Task:
         """The instance of the seed that this part is drawn from."""
@@ -135,11 +140,9 @@ def read(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def train(mixer: str, level: str) -> list[dict[str, str | int | float | None]]:
     """A row a training."""
-    from redraws import Redrawn as Shared  # under the name by which other processes find it
-
     entry = load_entry(boards_folder() / "lite" / level / f"{mixer}.yaml").result
     recipe, _ = make_recipe(entry.config)
-    recipe = Shared(**{field.name: getattr(recipe, field.name) for field in fields(recipe)})
+    recipe = Redrawn.of(recipe)
     settings, _ = choose_engine(recipe, EngineSettings("auto", device("cpu"), entry.environment.compiled))
     numbers = [100 * turn + seed for turn in range(1 + ANEW * len(PARTS)) for seed in entry.config.scoring_seeds]
     ensemble = Ensemble(recipe, [Member(number, entry.learning_rate) for number in numbers], settings)
@@ -177,4 +180,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    import redraws  # other processes find the recipe's class under this name
+
+    redraws.main()

@@ -33,6 +33,8 @@ def show(
             raise OptionError(f"show mixer: expected the name of one mixer, found {' '.join(what[1:]) or 'none'}")
         _show_mixer(what[1], track, parse_assignments(mixer_option, "--mixer-option"), as_json)
         return
+    if len(what) == 2 and not Path(what[0]).exists():
+        raise OptionError(f"show: expected a result, or mixer and a name, found {' '.join(what)}")
     loaded = [_result_or_entry(Path(path)) for path in what]
     if as_json:
         dumped = [result.model_dump(mode="json") for result in loaded]

@@ -44,8 +44,7 @@ def small(tiny_path):
 def test_help_and_listings_import_nothing_heavy(arguments, planted_site):
     script = f"""
 import sys
-from benchbed.cli.app import app, main
-from benchbed.config.request import RunRequest
+from benchbed.cli.app import main
 sys.argv = ["benchbed", *{arguments!r}]
 try:
     main()

@@ -169,7 +169,7 @@ def test_show_mixer(cli, tiny_path):
     assert level["ratio"] is None
     code, _, err = cli("show", "mixr", "gru")
     assert code == 2
-    assert "no result at mixr" in err
+    assert "expected a result, or mixer and a name, found mixr gru" in err
     for names, found in (([], "none"), (["gru", "mlp_mixer"], "gru mlp_mixer")):
         code, _, err = cli("show", "mixer", *names)
         assert (code, f"show mixer: expected the name of one mixer, found {found}" in err) == (2, True)

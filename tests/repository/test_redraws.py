@@ -1,7 +1,5 @@
 """`benchmarks/redraws.py`: one part of a seed is drawn anew and the others are not; its statistics are known ones."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 import redraws
@@ -17,7 +15,7 @@ NUMBERS = [100 * turn + seed for turn in range(1 + 3 * redraws.ANEW) for seed in
 def recipes():
     """A recipe as runs have it, and the same with parts that are drawn anew."""
     recipe, _ = make_recipe(RunRequest("mlp_mixer", "linear_map@s3", "lite").resolve("cpu"))
-    return recipe, redraws.Redrawn(**{field.name: getattr(recipe, field.name) for field in fields(recipe)})
+    return recipe, redraws.Redrawn.of(recipe)
 
 
 def parts(recipe, number):
