@@ -51,7 +51,7 @@ def run(
             `lite`. Only a name is ranked.
         mixer_options: of the mixer, values or text.
         task_options: of the task, in place of single options of the level; unranked.
-        match_parameters: size the model for about this many parameters, by its width (unranked) ...
+        match_parameters: size the model for this many parameters, by its width and channel MLP (unranked) ...
         match_by: ... or by this option of the mixer (ranked).
         seeds: scored seeds; unranked if not the track's number.
         max_steps: budget in training steps; unranked if not the track's.

@@ -54,7 +54,7 @@ def run(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the task.", rich_help_panel=_UNRANKED)
     ] = None,
     match_parameters: Annotated[
-        int | None, typer.Option(help="Size the models for this many parameters, by their width (unranked) or ...")
+        int | None, typer.Option(help="Size the models for this many parameters, by their widths (unranked) or ...")
     ] = None,
     match_by: Annotated[str | None, typer.Option(help="... by this option of the mixer (ranked).")] = None,
     seeds: Annotated[int | None, typer.Option(help="Scoring seeds.", rich_help_panel=_UNRANKED)] = None,

@@ -1,4 +1,4 @@
-"""Mixers at equal size: the width, or an option of the mixer, at which a model has a given number of parameters."""
+"""Mixers at equal size: the widths, or an option of the mixer, at which a model has a given number of parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,13 +24,14 @@ def parameters_of(config: RunConfig) -> int:
 
 
 def plan_at_size(request: RunRequest, device: str, target: int | None, option: str | None) -> RunConfig:
-    """What was asked for, at the width or the option at which the model has about `target` parameters.
+    """What was asked for, at the widths or the option at which the model has about `target` parameters.
 
     Args:
         request: what was asked for.
         device: type of the device.
         target: parameters of the whole model; None where any number will do.
-        option: of the mixer; None for the width, with which the channel MLP grows.
+        option: of the mixer; None for the width, in steps of 8, with which the channel MLP grows; what a step leaves
+            is made up by the channel MLP alone, as far as that stays between half and twice as wide.
 
     Raises:
         OptionError: no size comes within a tenth of the target.
@@ -51,27 +52,41 @@ def plan_at_size(request: RunRequest, device: str, target: int | None, option: s
         planned({option: 1}, {})  # an option that does not exist is no size that the mixer refuses
         return match_parameters(lambda size: planned({option: size}, {}), target, f"'{option}'")
     shape = request.load_track(device).backbone
-    return match_parameters(
-        lambda dim: planned({}, {"dim": dim, "mlp_dim": dim * shape.mlp_dim // shape.dim}),
-        target,
-        "the width",
-        step=8,
-    )
+
+    def planned_at(dim: int, mlp_dim: int) -> RunConfig:
+        return planned({}, {"dim": dim, "mlp_dim": mlp_dim})
+
+    def hidden(dim: int) -> int:
+        return dim * shape.mlp_dim // shape.dim
+
+    dim, parameters = _closest(lambda dim: planned_at(dim, hidden(dim)), target, step=8)
+    usual = hidden(dim)
+    per_unit = parameters_of(planned_at(dim, usual + 1)) - parameters
+    filled = usual + round((target - parameters) / per_unit)
+    config = planned_at(dim, min(max(filled, (usual + 1) // 2), usual * 2))
+    _refuse_far(target, parameters_of(config), "the width", dim)
+    return config
 
 
-def match_parameters(make_config: Callable[[int], RunConfig], target: int, what: str, step: int = 1) -> RunConfig:
+def match_parameters(make_config: Callable[[int], RunConfig], target: int, what: str) -> RunConfig:
     """The config whose model comes closest to `target` parameters.
 
     Args:
         make_config: the config at a size; sizes that the mixer refuses are passed over.
         target: parameters of the whole model.
-        what: how messages call the size, e.g. `"the width"`.
-        step: sizes are multiples of it.
+        what: how messages call the size, e.g. `"'expansion'"`.
 
     Raises:
         OptionError: no size comes within a tenth of the target.
         BenchbedError: the mixer refuses every size.
     """
+    size, parameters = _closest(make_config, target)
+    _refuse_far(target, parameters, what, size)
+    return make_config(size)
+
+
+def _closest(make_config: Callable[[int], RunConfig], target: int, step: int = 1) -> tuple[int, int]:
+    """Of the multiples of `step`, a size whose model comes closest to `target` parameters; and its parameters."""
     found: dict[int, int] = {}
     refusals: list[BenchbedError] = []
 
@@ -91,9 +106,12 @@ def match_parameters(make_config: Callable[[int], RunConfig], target: int, what:
     if not found:
         raise refusals[-1]
     best = min(found, key=lambda size: (abs(found[size] - target), size))
-    if abs(found[best] - target) > target / 10:
+    return best, found[best]
+
+
+def _refuse_far(target: int, parameters: int, what: str, size: int) -> None:
+    if abs(parameters - target) > target / 10:
         raise OptionError(
             f"--match-parameters: no value of {what} comes within a tenth of {target:,}; "
-            f"the closest is {found[best]:,} parameters, at {best}"
+            f"the closest is {parameters:,} parameters, at {size}"
         )
-    return make_config(best)
