@@ -9,7 +9,7 @@ from itertools import combinations, permutations, product
 import numpy as np
 import pytest
 import yaml
-from published import BOARDS, ROOT, entry_steps, page, rows_of
+from published import BOARDS, ROOT, entry_steps, page, rows_of, swept
 
 from benchbed.boards.entries.entry import load_entry
 from benchbed.config.protocol import FRESH_SEEDS
@@ -71,6 +71,59 @@ def on_board(level, *mixers):
     p = permutation_p(*steps)
     assert 0.02 <= p <= 0.1
     return f"{ratio_of_means(*steps)[0]:.2f}, {p:.2g}"
+
+
+def test_models_of_equal_size_beside_the_entries():
+    """What the page's two tables say of models with attention's number of parameters: both, and the test."""
+    text = PAGE.partition("## Equal size")[2].partition("\n## ")[0]
+    steps: dict[tuple[str, ...], list[int]] = {}
+    pairs = {}
+    for path in sorted((ROOT / "docs" / "sizes").glob("*.csv")):
+        level = path.stem.replace("-", "@")
+        with path.open() as file:
+            sizes = {row["mixer"]: int(row["parameters"]) for row in csv.DictReader(file)}
+        attention = load_entry(BOARDS / level / "multi_head_attention.yaml").result
+        steps[level, "attention"] = entry_steps(level, "multi_head_attention")
+        for mixer, found in swept(path.name, "mixer", "sizes").items():
+            assert sizes[mixer] == pytest.approx(attention.costs.parameters, rel=0.002)
+            own = load_entry(BOARDS / level / f"{mixer}.yaml")
+            low, high = mean_interval(found, 2000) or (0, 0)
+            solved = sum(step < 2000 for step in found)
+            row = f"| `{mixer}` | `{level}` | {own.result.costs.parameters:,} | {sizes[mixer]:,} "
+            row += f"| {sum(own.steps) / 16:,.0f} | {sum(found) / 16:,.0f} [{low:,.0f}, {high:,.0f}] | {solved}/16 |"
+            assert row in text
+            steps |= {(level, mixer, "equal"): found, (level, mixer): own.steps}
+            name = f"`{mixer}` at equal size"
+            pairs[f"{name}, its entry | `{level}`"] = ((level, mixer, "equal"), (level, mixer))
+            pairs[f"{name}, `multi_head_attention` | `{level}`"] = ((level, mixer, "equal"), (level, "attention"))
+    assert len(rows_of(text, steps, pairs)) >= 8
+
+
+def test_at_which_rate_a_model_of_equal_size_is_slow():
+    """The page's small table: one mixer at two sizes and two rates, one of the four its entry."""
+    text = PAGE.partition("## Equal size")[2].partition("\n## ")[0]
+    own = load_entry(BOARDS / "linear_map@s3" / "gated_delta_net.yaml")
+    cells = {(own.result.costs.parameters, own.result.learning_rate): own.steps}
+    for name in ("rates/gated_delta_net.csv", "linear_map-s3.csv"):
+        with (ROOT / "docs" / "sizes" / name).open() as file:
+            rows = [row for row in csv.DictReader(file) if row["mixer"] == "gated_delta_net"]
+        for row in rows:
+            steps = cells.setdefault((int(row["parameters"]), float(row["learning_rate"])), [])
+            steps.append(int(row["steps"] or row["budget"]))
+    for size in sorted({size for size, _ in cells}):
+        row = f"| {size:,} parameters "
+        for steps in (cells[size, 3e-4], cells[size, 3e-3]):
+            low, high = mean_interval(steps, 2000) or (0, 0)
+            solved = sum(step < 2000 for step in steps)
+            row += f"| {sum(steps) / 16:,.0f} [{low:,.0f}, {high:,.0f}], {solved}/16 "
+        assert row in text
+    neighbours = [(a, b) for a, b in combinations(cells, 2) if (a[0] == b[0]) != (a[1] == b[1])]
+    assert len(neighbours) == 4
+    ps = [permutation_p(cells[a], cells[b]) for a, b in neighbours]
+    assert f"(p = {min(ps):.2g} to {max(ps):.2g}, not adjusted)" in text
+    smaller = cells[min(size for size, _ in cells), 3e-4]
+    attention = permutation_p(smaller, entry_steps("linear_map@s3", "multi_head_attention"))
+    assert f"from attention (p = {attention:.2g})" in text
 
 
 def test_what_is_said_of_the_agreement_of_levels_stands_in_the_table_above_it():
