@@ -68,6 +68,11 @@ def test_how_full_the_boards_are():
     boards = {folder.name: len([*folder.glob("*.yaml")]) for folder in BOARDS.glob("*/")}
     assert sum(count >= 9 for count in boards.values()) == 8
     assert len(boards) == 13
+    full = [count for count in boards.values() if count > 1]
+    assert (min(full), max(full)) == (9, 14)
+    boards_page = (BOARDS.parent / "README.md").read_text()
+    assert "nine to fourteen mixers on one level of each kind" in PAGE
+    assert "nine to fourteen have been run on one level of each kind" in boards_page
     assert sum(count == 1 for count in boards.values()) == 5
     assert "Of thirteen levels eight have nine mixers or more, the others one" in PAGE
 
