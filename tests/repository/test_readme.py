@@ -25,7 +25,7 @@ def commands(path):
 
 
 def cut_down(command):
-    """The same command with a budget of seconds; all seeds of one rate are run once, by `.ci/run`."""
+    """The same command with a budget of seconds; the installed command runs once, by `.ci/run`."""
     if "benchbed run" in command:
         return f"{command} --max-steps 50 --seeds 2 --learning-rate 0.001 --device cpu"
     if "benchbed suite plan" in command:
