@@ -153,6 +153,28 @@ def test_how_fast_attention_is_on_recall_with_the_start_of_gpt2():
     assert all(sum(steps[mixer]) > sum(steps["tensor2tensor"]) for mixer in others), "the order that it turns round"
 
 
+def test_what_the_start_of_gpt2_does_to_attention_on_recall_of_six_pairs():
+    level, name = "associative_recall@capacity", "associative_recall-capacity-gpt2.csv"
+    others = ("mamba", "xlstm")
+    steps = {
+        "gpt2": swept(name)["gpt2"],
+        "tensor2tensor": entry_steps(level, "multi_head_attention"),
+        "torch": swept("associative_recall-capacity.csv")["torch"],
+        **{mixer: entry_steps(level, mixer) for mixer in others},
+    }
+    pairs = {f"`gpt2`, `{start}`, six pairs": ("gpt2", start) for start in ("tensor2tensor", "torch")}
+    pairs |= {f"attention with `gpt2`, `{mixer}`, six pairs": ("gpt2", mixer) for mixer in others}
+    for row, (_, other) in zip(rows_of(PAGE, steps, pairs), pairs.values(), strict=True):
+        assert f"| {sum(steps['gpt2']) / 16:,.0f} | {sum(steps[other]) / 16:,.0f} |" in row
+    assert set(steps["gpt2"]) == set(entry_steps(level, "linear_rnn")) == {2000}, "so that this pair has no row"
+    with (ROOT / "docs" / "starts" / name).open() as file:
+        ends = list(csv.DictReader(file))
+    losses = [float(row["final_loss"]) for row in ends]
+    assert f"losses of {min(losses):.3f} to {max(losses):.3f}, with one output of six known" in PAGE
+    assert {row["known"] for row in ends} == {"1"}
+    assert max(abs(loss - 0.770) for loss in losses) < 0.03
+
+
 VARIED = {
     "mlp_mixer": ("token-mlp.csv", "flax"),
     "gmlp": ("spatial-gate.csv", "timm"),
